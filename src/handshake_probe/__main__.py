@@ -1,0 +1,7 @@
+"""`python -m handshake_probe`."""
+
+import sys
+
+from handshake_probe.cli import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""Takes frames from where they are: capture files, later live interfaces. Decodes nothing."""

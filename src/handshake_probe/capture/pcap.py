@@ -1,0 +1,90 @@
+"""Classic pcap files (draft-ietf-opsawg-pcap).
+
+File header, 24 bytes: magic (4), version major (2), minor (2), reserved (8), snap length (4), link
+type (4; the upper 16 bits say how long the frame check sequence is). Each record: seconds (4),
+microseconds or nanoseconds (4), captured length (4), length on the wire (4), frame.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Generator
+
+from handshake_probe.capture.facts import FRAME_LIMIT, CaptureFacts, CaptureInterface
+from handshake_probe.capture.source import ByteSource, DamageError
+from handshake_probe.packets.units import Frame
+
+HEADER_LENGTH = 24
+# magic as it lies in the file → (byte order, nanoseconds per fraction unit)
+MAGICS: dict[bytes, tuple[str, int]] = {
+    b"\xa1\xb2\xc3\xd4": (">", 1000),
+    b"\xd4\xc3\xb2\xa1": ("<", 1000),
+    b"\xa1\xb2\x3c\x4d": (">", 1),
+    b"\x4d\x3c\xb2\xa1": ("<", 1),
+}
+_RECORD = 16
+
+
+def read_pcap(
+    source: ByteSource, buffer: bytes, facts: CaptureFacts
+) -> Generator[Frame, None, None]:
+    """Read the frames of a classic pcap file.
+
+    Args:
+        source: where the bytes after `buffer` come from.
+        buffer: the start of the file, at least the 24 bytes of its header.
+        facts: gets the interface and the frame count.
+
+    Raises:
+        DamageError: (while iterating) the file cannot be read further.
+    """
+    order, unit = MAGICS[buffer[:4]]
+    snap_length, link_field = struct.unpack_from(order + "II", buffer, 16)
+    link_type = link_field & 0xFFFF
+    facts.interfaces.append(CaptureInterface(0, None, link_type, snap_length, None))
+    return _records(source, buffer, facts, link_type, (order, unit))
+
+
+def _records(
+    source: ByteSource,
+    buffer: bytes,
+    facts: CaptureFacts,
+    link_type: int,
+    layout: tuple[str, int],
+) -> Generator[Frame, None, None]:
+    order, unit = layout
+    unpack = struct.Struct(order + "IIII").unpack_from
+    number = 0
+    base = 0  # file offset of buffer[0]
+    at = HEADER_LENGTH
+    while True:
+        if len(buffer) - at < _RECORD:
+            base += at
+            buffer = source.more(buffer[at:], _RECORD)
+            at = 0
+            if not buffer:
+                return
+            if len(buffer) < _RECORD:
+                raise DamageError(f"file ends inside frame {number + 1}", base, truncated=True)
+        seconds, fraction, captured, length = unpack(buffer, at)
+        if captured > FRAME_LIMIT:
+            raise DamageError(f"frame {number + 1} claims {captured} captured bytes", base + at)
+        end = at + _RECORD + captured
+        if end > len(buffer):
+            base += at
+            buffer = source.more(buffer[at:], end - at)
+            end -= at
+            at = 0
+            if end > len(buffer):
+                raise DamageError(f"file ends inside frame {number + 1}", base, truncated=True)
+        number += 1
+        facts.frames = number
+        yield Frame(
+            number,
+            seconds * 1_000_000_000 + fraction * unit,
+            link_type,
+            0,
+            buffer[at + _RECORD : end],
+            length if length > captured else captured,
+        )
+        at = end

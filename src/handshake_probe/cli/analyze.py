@@ -1,0 +1,109 @@
+"""`analyze`: an offline verdict for every device in each capture."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from handshake_probe import pipeline
+from handshake_probe.cli import complaints
+from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
+from handshake_probe.cli.progress import progress_of
+from handshake_probe.cli.root import examples
+from handshake_probe.errors import HandshakeProbeError
+from handshake_probe.keys.keyring import Keyring
+from handshake_probe.model.measurement import Measurement, to_json
+from handshake_probe.report.safe import safe_json
+
+
+@click.command(
+    "analyze",
+    epilog=examples(
+        "analyze home.pcapng",
+        "analyze home.pcapng --keys keys/ --messages",
+        "analyze a.pcap b.pcap --cloud-key cloud.pem --format json",
+        "analyze own-cloud.pcap --port 8883 --keys cloud_public.der",
+    ),
+)
+@click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True)
+@click.option(
+    "--keys",
+    metavar="PATH",
+    multiple=True,
+    help="A key file or a folder of them; may be repeated. What a key is follows from its content,"
+    " whose it is from a device id in its name.",
+)
+@click.option(
+    "--cloud-key",
+    "cloud_keys",
+    metavar="FILE",
+    multiple=True,
+    help="The key that is the cloud's, when several could be; may be repeated.",
+)
+@click.option(
+    "--port",
+    "ports",
+    metavar="N",
+    type=click.IntRange(1, 65535),
+    multiple=True,
+    help="A port where the cloud listens, besides 5683; may be repeated.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json: one document per capture, one per line.",
+)
+@click.option("--messages", is_flag=True, help="Show the decrypted conversation in the text.")
+def command(
+    captures: tuple[str, ...],
+    keys: tuple[str, ...],
+    cloud_keys: tuple[str, ...],
+    ports: tuple[int, ...],
+    form: str,
+    messages: bool,
+) -> ExitCode:
+    """Say which devices tried, how far each handshake came, and what ended it.
+
+    CAPTURE is a pcap or pcapng file. Nothing is sent anywhere.
+    """
+    keyring, notes = pipeline.load_keys(keys, cloud_keys)
+    for line in notes:
+        complaints.note(line)
+    codes = []
+    for number, path in enumerate(captures):
+        measurement, code = _measure(path, keyring, frozenset(ports))
+        codes.append(code)
+        if measurement is None:
+            continue
+        if form == "json":
+            sys.stdout.buffer.write(safe_json(to_json(measurement)) + b"\n")
+        else:
+            _show(measurement, apart=number > 0, messages=messages)
+        sys.stdout.flush()
+    return merged(codes)
+
+
+def _measure(
+    path: str, keyring: Keyring, ports: frozenset[int]
+) -> tuple[Measurement | None, ExitCode]:
+    """One capture; what goes wrong with it is said, and the next one still gets its turn."""
+    try:
+        with progress_of(path) as progress:
+            measurement = pipeline.analyze(path, keyring=keyring, ports=ports, progress=progress)
+    except HandshakeProbeError as error:
+        return None, complaints.expected(error)
+    except Exception as error:
+        return None, complaints.internal(error, path)
+    return measurement, exit_code_of(measurement.verdict.cause)
+
+
+def _show(measurement: Measurement, *, apart: bool, messages: bool) -> None:
+    from handshake_probe.report.terminal import write_text  # rich: not for JSON
+
+    if apart:
+        sys.stdout.write("\n")
+    write_text(measurement, sys.stdout, messages=messages)

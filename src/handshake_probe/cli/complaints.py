@@ -1,0 +1,61 @@
+"""What goes wrong, said on stderr in one line, and one line of help."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import click
+
+from handshake_probe.cli.exits import ExitCode
+from handshake_probe.cli.front import PROGRAM
+from handshake_probe.errors import HandshakeProbeError, KeyFileError, UnreadableInput
+from handshake_probe.report.safe import PROSE, visible
+
+DEBUG = "HANDSHAKE_PROBE_DEBUG"
+
+_CAPTURE_HELP = "give captures (pcap, pcapng) as arguments, and keys with --keys"
+_KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
+
+
+def say(message: str) -> None:
+    """One line on stderr, after the results written so far."""
+    sys.stdout.flush()
+    click.echo(f"{PROGRAM}: {visible(message, PROSE)}", err=True)
+
+
+def note(message: str) -> None:
+    """Something the user should know, though nothing failed."""
+    say(f"note: {message}")
+
+
+def expected(error: HandshakeProbeError) -> ExitCode:
+    """An error that was raised on purpose; returns its exit code."""
+    say(f"error: {error}")
+    if isinstance(error, UnreadableInput):
+        _help(_KEY_HELP if isinstance(error, KeyFileError) else _CAPTURE_HELP)
+        return ExitCode.UNUSABLE
+    _help(f"{PROGRAM} --help")
+    return ExitCode.COULD_NOT_RUN
+
+
+def usage(error: click.UsageError) -> None:
+    """A command line that cannot be understood."""
+    message = error.format_message().rstrip(".")
+    say(f"error: {message[:1].lower()}{message[1:]}")
+    _help(f"{error.ctx.command_path if error.ctx else PROGRAM} --help")
+
+
+def internal(error: Exception, doing: str | None = None) -> ExitCode:
+    """A mistake of ours, or a machine that fails us; returns its exit code."""
+    if os.environ.get(DEBUG):
+        traceback.print_exception(error)
+    where = f" while reading {visible(doing)}" if doing else ""
+    say(f"error: internal error{where}: {type(error).__name__}: {error}")
+    _help(f"please report it, with what {DEBUG}=1 shows")
+    return ExitCode.COULD_NOT_RUN
+
+
+def _help(text: str) -> None:
+    click.echo(f"help: {text}", err=True)

@@ -1,0 +1,52 @@
+"""The front page: what commands there are. It imports nothing, so that help comes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from handshake_probe import __version__
+
+PROGRAM = "handshake-probe"
+
+# The module `cli.NAME` holds a click command named `command`.
+COMMANDS = {
+    "analyze": "Say what ended the handshakes in a capture.",
+    "explain": "Explain a finding, such as HP201.",
+    "schema": "Print the JSON Schema of the JSON output.",
+}
+
+VERSION = f"{PROGRAM} {__version__}\n"
+
+_LINES = "\n".join(f"  {name:<8} {line}" for name, line in COMMANDS.items())
+HELP = f"""\
+Usage: {PROGRAM} COMMAND ...
+
+Find out why a Particle or Spark device does not get through its handshake with
+the cloud.
+
+Commands ('{PROGRAM} COMMAND --help' tells more):
+{_LINES}
+
+Options:
+  --version   Show the version and exit.
+  -h, --help  Show this page and exit.
+
+Exit codes: 0 healthy, 1 a cause was found, 2 usage or unreadable input,
+3 inconclusive, 4 could not run, 130 interrupted.
+
+Examples:
+  {PROGRAM} analyze home.pcapng
+  {PROGRAM} analyze home.pcapng --keys keys/
+  {PROGRAM} explain HP201
+"""
+
+
+def answer(arguments: Sequence[str]) -> str | None:
+    """What to print for a command line that asks for nothing more than this page."""
+    match arguments:
+        case ["--help" | "-h"]:
+            return HELP
+        case ["--version"]:
+            return VERSION
+        case _:
+            return None

@@ -1,0 +1,53 @@
+"""Runs one command line: every way it can end becomes an exit code and at most two lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from handshake_probe.cli import complaints
+from handshake_probe.cli.exits import ExitCode
+from handshake_probe.cli.front import PROGRAM
+from handshake_probe.cli.root import root
+from handshake_probe.errors import HandshakeProbeError
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code; results are on stdout, talk on stderr."""
+    try:
+        code = _invoke(list(arguments))
+        sys.stdout.flush()
+    except (KeyboardInterrupt, click.Abort):
+        complaints.say("interrupted")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        _silence_stdout()
+        return ExitCode.COULD_NOT_RUN
+    except HandshakeProbeError as error:
+        return complaints.expected(error)
+    except Exception as error:
+        return complaints.internal(error)
+    return code
+
+
+def _invoke(arguments: list[str]) -> int:
+    # click's own main() would turn a closed pipe and an end of file into exit codes of its own.
+    try:
+        with root.make_context(PROGRAM, arguments) as context:
+            return int(root.invoke(context))
+    except click.exceptions.Exit as done:  # --help
+        return done.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+    except click.UsageError as error:
+        complaints.usage(error)
+    return ExitCode.UNUSABLE
+
+
+def _silence_stdout() -> None:
+    """Keeps the interpreter from complaining about the closed pipe when it flushes at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())

@@ -1,0 +1,1 @@
+"""Judges: events become observations, rules over observations become findings and verdicts."""

@@ -1,0 +1,145 @@
+"""Findings about the capture itself and about traffic beside the handshake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from handshake_probe.diagnose.catalogue import CATALOGUE
+from handshake_probe.model.measurement import Finding
+from handshake_probe.model.observations import (
+    AnyObservation,
+    CaptureSeen,
+    ConnectionSeen,
+    DnsSeen,
+    InternetTestSeen,
+    UdpCloudSeen,
+)
+from handshake_probe.model.vocabulary import Confidence
+
+
+def finding(
+    code: str, text: str, evidence: Sequence[str], confidence: Confidence = Confidence.PROVEN
+) -> Finding:
+    """A finding that belongs to no single device."""
+    return Finding(
+        code=code,
+        severity=CATALOGUE[code].severity,
+        confidence=confidence,
+        evidence=list(evidence),
+        text=text,
+    )
+
+
+def capture_findings(
+    capture: CaptureSeen, observations: Sequence[AnyObservation], *, devices: int
+) -> Iterator[Finding]:
+    """What limits the evidence, and what else was seen."""
+    connections = [o for o in observations if isinstance(o, ConnectionSeen)]
+    if capture.damage:
+        yield finding("HP601", f"The capture breaks off: {capture.damage}.", [capture.id])
+    snapped = [c for c in connections if c.from_device.snapped_bytes or c.from_cloud.snapped_bytes]
+    if snapped:
+        total = sum(c.from_device.snapped_bytes + c.from_cloud.snapped_bytes for c in snapped)
+        yield finding(
+            "HP602",
+            f"The capture cuts packets off (snap length {capture.snap_length or 'unknown'}): "
+            f"{total} bytes of {len(snapped)} connections are missing.",
+            [c.id for c in snapped[:8]],
+        )
+    late = [c for c in connections if c.midstream]
+    if late:
+        yield finding(
+            "HP603",
+            f"{len(late)} connection{'s' if len(late) > 1 else ''} had begun before the capture: "
+            "without the key exchange nothing in them can be decrypted.",
+            [c.id for c in late[:8]],
+        )
+    if capture.drops:
+        yield finding("HP604", f"The capture dropped {capture.drops} frames.", [capture.id])
+    holes = [c for c in connections if _lost_by_capture(c)]
+    if holes:
+        yield finding(
+            "HP604",
+            f"Acknowledged bytes are missing in {len(holes)} connection"
+            f"{'s' if len(holes) > 1 else ''}: the capture lost them.",
+            [c.id for c in holes[:8]],
+        )
+    if any(c.capped for c in connections):
+        yield finding(
+            "HP610",
+            "A connection exceeds what is kept in memory.",
+            [c.id for c in connections if c.capped][:8],
+        )
+    if capture.capped:
+        yield finding(
+            "HP610", "More connections, hosts or names than are kept in memory.", [capture.id]
+        )
+    if capture.other_port is not None:
+        yield finding(
+            "HP608", f"The handshake was found on TCP port {capture.other_port}.", [capture.id]
+        )
+    yield from _repeated_nonces(connections)
+    yield from _beside(observations)
+    if not devices:
+        yield finding(
+            "HP606",
+            f"No device's handshake in {capture.frames} frames.",
+            [capture.id],
+        )
+        unread = {k: v for k, v in capture.skipped.items() if k in ("link_type", "malformed")}
+        if unread:
+            words = ", ".join(f"{count} by {reason}" for reason, count in unread.items())
+            yield finding("HP611", f"Frames that were not read: {words}.", [capture.id])
+
+
+def _lost_by_capture(connection: ConnectionSeen) -> bool:
+    for sent in (connection.from_device, connection.from_cloud):
+        unseen = sent.missing_bytes - sent.snapped_bytes
+        if unseen > 0 and sent.acknowledged_up_to >= sent.claimed_up_to - 1:
+            return True
+    return False
+
+
+def _repeated_nonces(connections: Sequence[ConnectionSeen]) -> Iterator[Finding]:
+    seen: dict[str, ConnectionSeen] = {}
+    for connection in connections:
+        nonce = connection.nonce
+        if nonce is None or nonce.digest is None or nonce.flaws:
+            continue
+        earlier = seen.setdefault(nonce.digest, connection)
+        if earlier is not connection:
+            yield finding(
+                "HP504",
+                f"Streams {earlier.stream} and {connection.stream} got the same nonce.",
+                [earlier.id, connection.id, f"frame {nonce.frame}"],
+            )
+            return
+
+
+def _beside(observations: Sequence[AnyObservation]) -> Iterator[Finding]:
+    tests = [o for o in observations if isinstance(o, InternetTestSeen)]
+    failed = [t for t in tests if not t.answered]
+    if failed and len(failed) == len(tests):
+        kind = "NTP" if failed[0].test == "ntp" else "TCP 8.8.8.8:53"
+        yield finding(
+            "HP150",
+            f"The internet test of {failed[0].host} ({kind}) is unanswered, {len(failed)} times.",
+            [t.id for t in failed[:4]],
+        )
+    different = [o for o in observations if isinstance(o, DnsSeen) and o.different_answers]
+    if different:
+        yield finding(
+            "HP104",
+            f"{different[0].name}: two answers to one question differ.",
+            [o.id for o in different[:4]],
+            Confidence.LIKELY,
+        )
+    dtls = [o for o in observations if isinstance(o, UdpCloudSeen)]
+    if dtls:
+        hosts = ", ".join(sorted({o.device for o in dtls})[:4])
+        answered = any(o.from_cloud for o in dtls)
+        yield finding(
+            "HP607",
+            f"{hosts} uses UDP 5684 ({'answered' if answered else 'no answer seen'}).",
+            [o.id for o in dtls[:4]],
+        )

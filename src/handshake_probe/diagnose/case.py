@@ -1,0 +1,135 @@
+"""The case a rule judges: one connection beside everything that bears on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from handshake_probe.diagnose.resets import ResetOrigin, reset_origin
+from handshake_probe.diagnose.topology import Topology
+from handshake_probe.model.measurement import KeyUsed
+from handshake_probe.model.observations import (
+    CaptureSeen,
+    ConnectionSeen,
+    ControlSeen,
+    DnsSeen,
+    KeyTest,
+)
+
+
+@dataclass(frozen=True)
+class KeyFacts:
+    """The keys of a run and what the whole capture says about them."""
+
+    used: tuple[KeyUsed, ...]
+    signers: frozenset[str]  # cloud keys whose signature opened somewhere in this capture
+
+    @classmethod
+    def read(cls, used: Sequence[KeyUsed], connections: Sequence[ConnectionSeen]) -> KeyFacts:
+        """Gather the signers from every connection."""
+        signers = {
+            test.key
+            for connection in connections
+            for test in connection.key_tests
+            if test.block == "signature" and test.state in ("opened", "digest_info")
+        }
+        return cls(tuple(used), frozenset(signers))
+
+    @cached_property
+    def cloud(self) -> dict[str, KeyUsed]:
+        """Every cloud key by fingerprint."""
+        return {key.fingerprint: key for key in self.used if key.role.startswith("cloud")}
+
+    @cached_property
+    def register(self) -> dict[str, str]:
+        """Device id → fingerprint of the key registered for it."""
+        return {
+            key.device_id: key.fingerprint
+            for key in self.used
+            if key.role == "registered" and key.device_id
+        }
+
+    @cached_property
+    def cloud_key(self) -> str | None:
+        """The cloud's key: whose signature opens, else the named one, else the only one."""
+        for choice in (
+            self.signers,
+            {key.fingerprint for key in self.cloud.values() if key.named},
+            set(self.cloud),
+        ):
+            if len(choice) == 1:
+                return next(iter(choice))
+        return None
+
+    @cached_property
+    def cloud_key_certain(self) -> bool:
+        """Whether the capture or the user says which key it is, not its being the only one."""
+        return self.cloud_key is not None and (
+            self.cloud_key in self.signers or self.cloud[self.cloud_key].named
+        )
+
+    @property
+    def ambiguous(self) -> bool:
+        """Several cloud keys were given and nothing tells which one is the cloud's."""
+        return self.cloud_key is None and len(self.cloud) > 1
+
+    def name(self, fingerprint: str) -> str:
+        """The file a key came from, for people."""
+        found = next((key for key in self.used if key.fingerprint == fingerprint), None)
+        return found.source if found else fingerprint
+
+
+@dataclass(frozen=True)
+class Case:
+    """One connection, its device's other connections, and the capture around them."""
+
+    connection: ConnectionSeen
+    siblings: tuple[ConnectionSeen, ...]  # all connections of the device, this one included
+    questions: tuple[DnsSeen, ...]  # the device's DNS look-ups
+    topology: Topology
+    keys: KeyFacts
+    capture: CaptureSeen
+    device_id: str | None
+
+    def tests(self, block: str) -> list[KeyTest]:
+        """Key tests of one block: "identity", "signature", "credentials"."""
+        return [test for test in self.connection.key_tests if test.block == block]
+
+    def test(self, block: str, key: str | None) -> KeyTest | None:
+        """The test of one key on one block, the one with the private half when there are two."""
+        found = [test for test in self.tests(block) if test.key == key]
+        return max(found, key=lambda test: test.private, default=None)
+
+    @property
+    def opened_identity(self) -> KeyTest | None:
+        """The identity as the first cloud private key that proved to open it shows it."""
+        return next((t for t in self.tests("identity") if t.state == "opened"), None)
+
+    @cached_property
+    def first_reset(self) -> ControlSeen | None:
+        """The first RST of the connection."""
+        return next((c for c in self.connection.controls if c.flags == "RST"), None)
+
+    def origin(self, reset: ControlSeen) -> ResetOrigin:
+        """Who made a reset of this connection."""
+        return reset_origin(self.connection, reset, self.topology)
+
+    @property
+    def quiet(self) -> float:
+        """Seconds between the connection's last packet and the end of the capture."""
+        return self.connection.capture_end - self.connection.ended
+
+    @property
+    def earlier_session(self) -> ConnectionSeen | None:
+        """An earlier connection of the same device to the same cloud that became a session."""
+        return next(
+            (
+                other
+                for other in self.siblings
+                if other.stream < self.connection.stream
+                and other.stage == "session"
+                and other.cloud == self.connection.cloud
+            ),
+            None,
+        )

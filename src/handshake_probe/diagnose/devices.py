@@ -1,0 +1,132 @@
+"""Which connections belong to one device: by address, and by id where ids are known."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from handshake_probe.diagnose.case import KeyFacts
+from handshake_probe.diagnose.topology import host_of
+from handshake_probe.model.observations import (
+    AnyObservation,
+    ConnectionSeen,
+    DnsSeen,
+    HostSeen,
+    PresenceSeen,
+)
+
+# Registered owners of MAC prefixes seen on these devices: a hint, never proof.
+VENDORS = {
+    "94:94:4a": "Particle",
+    "e0:4f:43": "USI, a maker of Particle modules",
+    "bc:ff:4d": "Espressif",
+    "08:00:28": "Texas Instruments, the Core's radio",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device: where it is, who it is as far as that shows, and what it did."""
+
+    address: str
+    device_id: str | None
+    connections: tuple[ConnectionSeen, ...]
+    questions: tuple[DnsSeen, ...]
+    mac: str | None
+    name: str | None
+
+    @property
+    def vendor(self) -> str | None:
+        """Owner of the MAC prefix; locally administered addresses say so."""
+        if self.mac is None:
+            return None
+        if int(self.mac[:2], 16) & 2:
+            return "made-up address (virtual or randomised)"
+        return VENDORS.get(self.mac[:8])
+
+
+def is_cloud_name(name: str) -> bool:
+    """Whether a DNS name is that of the TCP cloud (a laptop asks for other Particle names)."""
+    return name == "device.spark.io" or name.endswith("tcp.particle.io")
+
+
+def id_of(connection: ConnectionSeen, keys: KeyFacts) -> str | None:
+    """The device id that a key proves for this connection."""
+    owners = {key.fingerprint: key.device_id for key in keys.used if key.role == "device_private"}
+    for test in connection.key_tests:
+        if test.block == "identity" and test.state == "opened" and test.device_id:
+            return test.device_id
+    for test in connection.key_tests:
+        if test.block == "credentials" and test.private and test.state == "opened":
+            return owners.get(test.key)
+    return None
+
+
+def find_devices(observations: Sequence[AnyObservation], keys: KeyFacts) -> list[Device]:
+    """Every device of a capture, in order of its first sign."""
+    connections: dict[str, list[ConnectionSeen]] = defaultdict(list)
+    questions: dict[str, list[DnsSeen]] = defaultdict(list)
+    announced: dict[str, set[str]] = defaultdict(set)
+    hosts: dict[str, HostSeen] = {}
+    asked: set[str] = set()
+    for item in observations:
+        if isinstance(item, ConnectionSeen):
+            connections[host_of(item.device)].append(item)
+        elif isinstance(item, DnsSeen):
+            questions[item.host].append(item)
+            if is_cloud_name(item.name):
+                asked.add(item.host)
+        elif isinstance(item, PresenceSeen):
+            announced[item.host].add(item.device_id)
+        elif isinstance(item, HostSeen) and item.address:
+            hosts.setdefault(item.address, item)
+    devices = []
+    for address in [*connections, *sorted(asked - set(connections))]:
+        for device_id, group in _by_id(connections[address], announced[address], keys):
+            host = hosts.get(address)
+            devices.append(
+                Device(
+                    address=address,
+                    device_id=device_id,
+                    connections=tuple(group),
+                    questions=tuple(questions[address]),
+                    mac=_mac(group, host),
+                    name=host.name if host else None,
+                )
+            )
+    return sorted(devices, key=_first_sign)
+
+
+def _by_id(
+    connections: Sequence[ConnectionSeen], announced: set[str], keys: KeyFacts
+) -> list[tuple[str | None, list[ConnectionSeen]]]:
+    """One group per id; connections without one join the only id, else stay a group of their own."""
+    ids = {c.id: id_of(c, keys) for c in connections}
+    known = {device_id for device_id in ids.values() if device_id}
+    if len(known) <= 1:
+        only = next(iter(known), None)
+        if only is None and len(announced) == 1:
+            only = next(iter(announced))
+        return [(only, list(connections))]
+    groups: dict[str | None, list[ConnectionSeen]] = {}
+    for connection in connections:
+        groups.setdefault(ids[connection.id], []).append(connection)
+    return list(groups.items())
+
+
+def _mac(connections: Sequence[ConnectionSeen], host: HostSeen | None) -> str | None:
+    """The device's MAC; a router's MAC when the capture is elsewhere is not taken for it."""
+    if host is not None:
+        return host.mac
+    for connection in connections:
+        if connection.from_device.ttls and all(
+            ttl in (64, 128, 255) for ttl in connection.from_device.ttls
+        ):
+            return connection.from_device.link_source
+    return None
+
+
+def _first_sign(device: Device) -> float:
+    times = [c.started for c in device.connections] + [q.time for q in device.questions]
+    return min(times, default=0.0)

@@ -1,0 +1,212 @@
+"""Rules for a TCP connection that never came up: SYN unanswered, reset, refused by ICMP."""
+
+from __future__ import annotations
+
+from handshake_probe.diagnose.case import Case
+from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
+from handshake_probe.diagnose.resets import Origin
+from handshake_probe.diagnose.topology import blocker_from_icmp, host_of
+from handshake_probe.model.observations import ControlSeen, IcmpSeen
+from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
+
+# ICMP codes that say "policy" in so many words (RFC 792, 1812, 4443).
+PROHIBITED = {(4, 3, 9), (4, 3, 10), (4, 3, 13), (6, 1, 1), (6, 1, 5), (6, 1, 6)}
+ICMP_WORDS = {
+    (4, 3, 0): "network unreachable",
+    (4, 3, 1): "host unreachable",
+    (4, 3, 2): "protocol unreachable",
+    (4, 3, 3): "port unreachable",
+    (4, 3, 9): "network administratively prohibited",
+    (4, 3, 10): "host administratively prohibited",
+    (4, 3, 13): "communication administratively prohibited",
+    (6, 1, 0): "no route to destination",
+    (6, 1, 1): "administratively prohibited",
+    (6, 1, 3): "address unreachable",
+    (6, 1, 4): "port unreachable",
+    (6, 1, 5): "source address failed policy",
+    (6, 1, 6): "reject route",
+}
+# Codes a filter's default "reject" sends: they refuse a port although the host is there.
+REJECTS = {(4, 3, 2), (4, 3, 3), (6, 1, 4)}
+
+
+def blocking_icmp(case: Case) -> IcmpSeen | None:
+    """The first ICMP error that ends a connection (time exceeded and path MTU do not count)."""
+    unreachable = {4: 3, 6: 1}
+    return next(
+        (
+            message
+            for message in case.connection.icmp
+            if message.type == unreachable[message.version]
+            and not (message.version == 4 and message.code == 4)
+        ),
+        None,
+    )
+
+
+def judge_icmp(case: Case, message: IcmpSeen) -> Judgement:
+    """An ICMP error refused a packet of this connection."""
+    key = (message.version, message.type, message.code)
+    word = ICMP_WORDS.get(key, f"unreachable, code {message.code}")
+    cloud = host_of(case.connection.cloud)
+    evidence = (case.connection.id, *frames(message.frame))
+    numbers = f"ICMP type {message.type} code {message.code}"
+    if message.source == cloud:
+        clue = Clue("HP501", f"{cloud} itself answers with {numbers}, {word}.", evidence)
+        return undecided(
+            (Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
+            Mechanism.ICMP_UNREACHABLE,
+            clue,
+            f"The cloud's own address {cloud} refuses the connection ({word}): "
+            "its service is not running, or a firewall in front of it speaks in its name.",
+            "Check on the cloud's host that its service listens and its firewall lets TCP in.",
+        )
+    prohibited = key in PROHIBITED
+    clue = Clue(
+        "HP113",
+        f"{message.source} refuses the connection to {case.connection.cloud}: {numbers}, {word}.",
+        evidence,
+        Confidence.PROVEN if prohibited or key in REJECTS else Confidence.LIKELY,
+    )
+    blocker = blocker_from_icmp(
+        message.source,
+        message.ttl,
+        on_device_link=case.topology.on_device_link(case.connection) and message.version == 4,
+    )
+    if prohibited or key in REJECTS:
+        return caused(
+            Cause.NETWORK_BLOCKED,
+            Mechanism.ICMP_PROHIBITED,
+            clue,
+            f"{message.source} on the way to the cloud refuses the connection by policy ({word}).",
+            blocker=blocker,
+        )
+    return caused(
+        Cause.NETWORK_BLOCKED,
+        Mechanism.ICMP_UNREACHABLE,
+        clue,
+        f"{message.source} on the way to the cloud says it cannot be reached ({word}).",
+        others=(Cause.SERVER_FAULT,),
+        assumption="that the cloud's host is up; if it is down, its last router says the same",
+        blocker=blocker,
+    )
+
+
+def judge_connect(case: Case) -> Judgement:
+    """SYN seen, no connection."""
+    connection = case.connection
+    message = blocking_icmp(case)
+    if message is not None:
+        return judge_icmp(case, message)
+    reset = case.first_reset
+    if reset is not None and reset.sender == "cloud":
+        return _refused(case, reset)
+    syns = [c for c in connection.controls if c.flags == "SYN"]
+    answers = [c for c in connection.controls if c.flags == "SYN-ACK"]
+    if reset is not None:
+        return undecided(
+            (Cause.DEVICE_FAULT, Cause.NETWORK_BLOCKED),
+            Mechanism.DEVICE_CLOSED_EARLY,
+            Clue("HP518", "The device resets its own connection attempt.", frames(reset.frame)),
+            "The device gives up its own connection attempt with a reset.",
+            "A longer capture that shows whether the device tries again.",
+        )
+    if answers:
+        return _syn_ack_lost(case, syns, answers)
+    waited = connection.capture_end - syns[0].time if syns else 0.0
+    evidence = (connection.id, *frames(*(syn.frame for syn in syns[:4])))
+    if connection.ended_by is EndedBy.CAPTURE_END:
+        return undecided(
+            (Cause.HEALTHY, Cause.NETWORK_BLOCKED),
+            Mechanism.CAPTURE_TOO_SHORT,
+            Clue("HP605", f"The capture ends {waited:.1f} s after the first SYN.", evidence),
+            "The capture ends while the device is still trying to connect.",
+            "A longer capture: at least 30 seconds.",
+            capture_ended=True,
+        )
+    count = f"{len(syns)} SYNs" if len(syns) != 1 else "one SYN"
+    clue = Clue(
+        "HP110",
+        f"{count} to {connection.cloud}, nothing came back within {waited:.0f} s.",
+        evidence,
+        Confidence.LIKELY,
+    )
+    return caused(
+        Cause.NETWORK_BLOCKED,
+        Mechanism.SYN_DROPPED,
+        clue,
+        f"Nothing answers the device's connection attempts to {connection.cloud}: "
+        "a firewall drops them silently.",
+        others=(Cause.SERVER_FAULT,),
+        assumption="that the cloud's host is up: a switched-off host is as silent as a firewall",
+    )
+
+
+def _refused(case: Case, reset: ControlSeen) -> Judgement:
+    connection = case.connection
+    origin = case.origin(reset)
+    evidence = (connection.id, *frames(reset.frame))
+    if origin.origin is Origin.BOX:
+        clue = Clue(
+            "HP111",
+            f"The SYN to {connection.cloud} is answered by a reset that "
+            f"the cloud did not send: {'; '.join(origin.reasons)}.",
+            evidence,
+            Confidence.PROVEN if origin.certain else Confidence.LIKELY,
+        )
+        return caused(
+            Cause.NETWORK_BLOCKED,
+            Mechanism.SYN_RESET,
+            clue,
+            "A device on the way to the cloud answers the connection attempt with a reset "
+            "in the cloud's name.",
+            others=() if origin.certain else (Cause.SERVER_FAULT,),
+            blocker=case.topology.first_hop(connection) if origin.first_hop else None,
+        )
+    clue = Clue("HP501", f"{connection.cloud} refuses the connection with a reset.", evidence)
+    summary = f"{connection.cloud} refuses the connection: a reset answers the device's SYN."
+    if origin.origin is Origin.PEER:
+        return caused(
+            Cause.SERVER_FAULT,
+            Mechanism.CONNECTION_REFUSED,
+            clue,
+            summary + " The reset comes from as far away as the cloud's own packets: "
+            "nothing listens there.",
+            others=(Cause.NETWORK_BLOCKED,),
+            assumption="that no firewall sits right in front of the cloud's host",
+        )
+    return undecided(
+        (Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
+        Mechanism.CONNECTION_REFUSED,
+        clue,
+        summary + " Either nothing listens there, or a firewall refuses in its name.",
+        "The same connection from another network (a phone hotspot): "
+        "refused there too means the cloud, accepted means this network.",
+    )
+
+
+def _syn_ack_lost(case: Case, syns: list[ControlSeen], answers: list[ControlSeen]) -> Judgement:
+    connection = case.connection
+    evidence = (connection.id, *frames(answers[0].frame, answers[-1].frame))
+    if len(answers) < 2 and len(syns) < 2:
+        return undecided(
+            (Cause.HEALTHY, Cause.NETWORK_BLOCKED, Cause.DEVICE_FAULT),
+            Mechanism.CAPTURE_TOO_SHORT,
+            Clue("HP605", "The capture ends right after the SYN/ACK.", evidence),
+            "The cloud accepts the connection, and the capture ends before the device confirms.",
+            "A longer capture: at least 30 seconds.",
+            capture_ended=True,
+        )
+    clue = Clue(
+        "HP114",
+        f"The cloud accepts ({len(answers)} SYN/ACKs), the device goes on asking.",
+        evidence,
+        Confidence.LIKELY,
+    )
+    return caused(
+        Cause.NETWORK_BLOCKED,
+        Mechanism.SYN_ACK_LOST,
+        clue,
+        "The cloud accepts the connection, but its answer does not reach the device.",
+        others=(Cause.DEVICE_FAULT,),
+    )

@@ -1,0 +1,280 @@
+"""Rules for credentials that arrived and were not followed by a device record."""
+
+from __future__ import annotations
+
+from handshake_probe.diagnose.case import Case
+from handshake_probe.diagnose.judge_identity import SENT_KEY_FLAWS, mismatch_by_keys
+from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
+from handshake_probe.model.observations import CredentialsSeen, KeyTest
+from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
+
+# A device needs up to 0.6 s for RSA; with a failing internet test it closes 10.3 s later at most.
+DEVICE_DECIDES = 15.0
+
+
+def judge_credentials(case: Case) -> Judgement:
+    """384 bytes came, and no Hello."""
+    connection = case.connection
+    got = connection.credentials
+    assert got is not None  # the stage says so
+    ended = connection.ended_time or connection.capture_end
+    waited = ended - got.time
+    evidence = (connection.id, *frames(got.frame, connection.ended_frame))
+    if connection.ended_by is EndedBy.CAPTURE_END and case.quiet < DEVICE_DECIDES:
+        return undecided(
+            (Cause.HEALTHY, Cause.DEVICE_KEY_CORRUPTION, Cause.SERVER_KEY_MISMATCH),
+            Mechanism.CAPTURE_TOO_SHORT,
+            Clue("HP605", f"The capture ends {waited:.1f} s after the credentials.", evidence),
+            "The capture ends before the device answered the credentials.",
+            "A longer capture: at least 30 seconds.",
+            capture_ended=True,
+        )
+    if connection.ended_by in (EndedBy.CLOUD_FIN, EndedBy.CLOUD_RST):
+        return _cloud_closed(case, waited, evidence)
+    if connection.ended_by not in (EndedBy.DEVICE_FIN, EndedBy.DEVICE_RST):
+        return undecided(
+            (Cause.DEVICE_FAULT, Cause.NETWORK_BLOCKED, Cause.DEVICE_KEY_CORRUPTION),
+            Mechanism.DEVICE_SILENT,
+            Clue("HP517", f"The device says nothing for {waited:.0f} s.", evidence),
+            "The credentials reached the device, and then it went silent.",
+            "A capture on the device's own Wi-Fi, or its serial log.",
+        )
+    clue = Clue(
+        "HP310",
+        f"The device closes {waited:.2f} s after the cloud's credentials, without a Hello.",
+        evidence,
+    )
+    return (
+        _odd_signature(case, got, clue)
+        or _by_register(case, clue)
+        or _by_device_key(case, clue)
+        or _by_signature(case, clue)
+    )
+
+
+def _cloud_closed(case: Case, waited: float, evidence: tuple[str, ...]) -> Judgement:
+    return undecided(
+        (Cause.SERVER_FAULT, Cause.DEVICE_FAULT, Cause.DEVICE_KEY_CORRUPTION),
+        Mechanism.SESSION_CLOSED_BY_CLOUD,
+        Clue(
+            "HP515",
+            f"The cloud closes {waited:.1f} s after its own credentials, before the device spoke.",
+            evidence,
+        ),
+        "The cloud sends its credentials and closes before the device answers.",
+        "The cloud's own log of this connection, and the device's serial log.",
+    )
+
+
+def _signature(case: Case) -> KeyTest | None:
+    """The signature as the cloud's key shows it."""
+    return case.test("signature", case.keys.cloud_key)
+
+
+def _odd_signature(case: Case, got: CredentialsSeen, clue: Clue) -> Judgement | None:
+    """Signatures and HMACs that no device can accept, whoever holds which key."""
+    connection = case.connection
+    evidence = (connection.id, *frames(got.frame))
+    digest_info = next((t for t in case.tests("signature") if t.state == "digest_info"), None)
+    if digest_info is not None:
+        return caused(
+            Cause.SERVER_FAULT,
+            Mechanism.SIGNATURE_MALFORMED,
+            Clue(
+                "HP507",
+                "The signature carries a DigestInfo; devices expect the bare 20 bytes.",
+                evidence,
+            ),
+            "The cloud signs in a form that no device accepts: its software is at fault.",
+            clue,
+        )
+    odd = next((t for t in case.tests("signature") if t.state == "padding_good_length_odd"), None)
+    if odd is not None:
+        return caused(
+            Cause.SERVER_FAULT,
+            Mechanism.SIGNATURE_MALFORMED,
+            Clue("HP507", f"The signed body has {odd.length} bytes, 20 are right.", evidence),
+            "The cloud signs in a form that no device accepts: its software is at fault.",
+            clue,
+        )
+    if any(t.state == "hmac_differs" and t.private for t in case.tests("credentials")):
+        return caused(
+            Cause.SERVER_FAULT,
+            Mechanism.SIGNATURE_MALFORMED,
+            Clue(
+                "HP509",
+                "The credentials open with the device's key, but the signed HMAC is another one.",
+                evidence,
+            ),
+            "The cloud signs the wrong bytes: its software is at fault.",
+            clue,
+        )
+    return None
+
+
+def _by_register(case: Case, clue: Clue) -> Judgement | None:
+    """The key the device sent, held against the one registered for it."""
+    opened = case.opened_identity
+    if opened is None:
+        return None
+    connection = case.connection
+    evidence = (connection.id, *frames(opened.frame))
+    if opened.sent_key_flaw in SENT_KEY_FLAWS:
+        return caused(
+            Cause.DEVICE_KEY_CORRUPTION,
+            Mechanism.REGISTERED_KEY_DIFFERS,
+            Clue(
+                "HP305",
+                "The device key inside the identity is "
+                f"{SENT_KEY_FLAWS[opened.sent_key_flaw or '']}.",
+                evidence,
+            ),
+            "The device's own key is damaged: the public key it sends is no RSA key.",
+            clue,
+        )
+    registered = case.keys.register.get(opened.device_id or "")
+    if registered is None or opened.sent_key is None or opened.sent_key == registered:
+        return None
+    signature = _signature(case)
+    if signature is not None and signature.state in ("padding_bad", "not_below_modulus"):
+        return None  # the signature alone stops every device, whatever key it holds
+    return caused(
+        Cause.DEVICE_KEY_CORRUPTION,
+        Mechanism.REGISTERED_KEY_DIFFERS,
+        Clue(
+            "HP301",
+            f"Device {opened.device_id} sends the public key {opened.sent_key}, registered is "
+            f"{registered}: it cannot open what the cloud encrypts for it.",
+            evidence,
+        ),
+        f"Device {opened.device_id} holds another key pair than the one the cloud has on file.",
+        clue,
+    )
+
+
+def _by_device_key(case: Case, clue: Clue) -> Judgement | None:
+    """What the device's own private key shows about the credentials."""
+    connection = case.connection
+    ours = _device_tests(case)
+    opened = next((t for t in ours if t.state == "opened"), None)
+    if opened is None:
+        opened = next((t for t in ours if t.state == "unproven"), None)
+    if opened is not None and opened.firmware_opens is False:
+        return caused(
+            Cause.DEVICE_KEY_CORRUPTION,
+            Mechanism.KEY_UNREADABLE_BY_FIRMWARE,
+            Clue(
+                "HP304",
+                f"{case.keys.name(opened.key)} opens the credentials, "
+                "but not the way the firmware reads that file.",
+                (connection.id, *frames(opened.frame)),
+            ),
+            "The device's key is right, but stored so that the firmware misreads it.",
+            clue,
+        )
+    signature = _signature(case)
+    signed = signature is not None and signature.state == "opened"
+    if opened is not None and opened.state == "opened" and signed:
+        return undecided(
+            (Cause.DEVICE_KEY_CORRUPTION, Cause.DEVICE_FAULT),
+            Mechanism.CREDENTIALS_REFUSED,
+            Clue(
+                "HP302",
+                f"Signature and credentials are right for {case.keys.name(opened.key)}, "
+                "yet the device gives up.",
+                (connection.id, *frames(opened.frame)),
+            ),
+            "The credentials fit the given device key, and the device cannot use them: "
+            "what it holds in flash differs from that file, or the device is at fault.",
+            "The key read back from the device (`particle keys save`), given with `--keys`.",
+            clue,
+        )
+    own = [t for t in ours if case.device_id and _owner(case, t.key) == case.device_id]
+    if opened is None and own and signed:
+        return caused(
+            Cause.DEVICE_KEY_CORRUPTION,
+            Mechanism.CREDENTIALS_NOT_DECRYPTABLE,
+            Clue(
+                "HP303",
+                f"The credentials do not open with the device's key {case.keys.name(own[0].key)}: "
+                "the cloud encrypts for another key.",
+                (connection.id, *frames(own[0].frame)),
+            ),
+            "The cloud encrypts for another key than the one the device holds.",
+            clue,
+        )
+    return None
+
+
+def _device_tests(case: Case) -> list[KeyTest]:
+    return [t for t in case.tests("credentials") if t.role == "device" and t.private]
+
+
+def _owner(case: Case, fingerprint: str) -> str | None:
+    return next(
+        (
+            key.device_id
+            for key in case.keys.used
+            if key.fingerprint == fingerprint and key.role == "device_private"
+        ),
+        None,
+    )
+
+
+def _by_signature(case: Case, clue: Clue) -> Judgement:
+    """Only the signature is left to tell the two halves of the credentials apart."""
+    connection = case.connection
+    signature = _signature(case)
+    if signature is None:
+        if case.keys.ambiguous:
+            settles = "Which of the given keys is this cloud's: name it with `--cloud-key FILE`."
+        else:
+            settles = "The cloud's public key (`--keys`): it shows whether the signature is its own."
+        return undecided(
+            (Cause.DEVICE_KEY_CORRUPTION, Cause.SERVER_KEY_MISMATCH, Cause.SERVER_FAULT),
+            Mechanism.CREDENTIALS_REFUSED,
+            clue,
+            "The network carries the handshake, and the cloud accepted the identity. "
+            "The device cannot use the answer: its own key does not fit, or the signature is "
+            "not by the server key it holds.",
+            settles,
+        )
+    evidence = (connection.id, *frames(signature.frame))
+    name = case.keys.name(signature.key)
+    if signature.state == "opened":
+        refused = Clue(
+            "HP302",
+            f"The signature opens with {name}: the cloud is genuine, and the device closes "
+            "because it cannot open the credentials.",
+            evidence,
+            Confidence.LIKELY,
+        )
+        return caused(
+            Cause.DEVICE_KEY_CORRUPTION,
+            Mechanism.CREDENTIALS_REFUSED,
+            refused,
+            "The cloud accepted the identity and answered with a genuine signature; the device "
+            "cannot open the credentials: its private key does not fit the key on file.",
+            clue,
+            others=(Cause.SERVER_FAULT, Cause.DEVICE_FAULT),
+            assumption="that the cloud encrypts the credentials properly",
+        )
+    mismatch = mismatch_by_keys(case)
+    if mismatch is not None:
+        return mismatch
+    return caused(
+        Cause.SERVER_KEY_MISMATCH,
+        Mechanism.SIGNATURE_BY_ANOTHER_KEY,
+        Clue(
+            "HP203",
+            f"The signature does not open with {name}: another key made it.",
+            evidence,
+            Confidence.LIKELY,
+        ),
+        "The credentials are signed by another key than the cloud's: the device rightly refuses.",
+        clue,
+        others=(Cause.DEVICE_KEY_CORRUPTION,),
+        assumption=None
+        if case.keys.cloud_key_certain
+        else f"that {name} is the server key the device holds",
+    )

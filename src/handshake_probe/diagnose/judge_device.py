@@ -1,0 +1,152 @@
+"""From the judgements of a device's connections to the verdict on the device."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from handshake_probe.diagnose.case import KeyFacts
+from handshake_probe.diagnose.judgement import Judgement
+from handshake_probe.model.observations import ConnectionSeen
+from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Stage
+
+KEY_CAUSES = (Cause.SERVER_KEY_MISMATCH, Cause.DEVICE_KEY_CORRUPTION, Cause.DEVICE_UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A connection beside its judgement."""
+
+    connection: ConnectionSeen
+    judgement: Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceVerdict:
+    """The judgement that stands for a device, its stage, and what the rest of the capture adds."""
+
+    judgement: Judgement
+    stage: Stage
+    recovered: bool
+    decisive: ConnectionSeen | None  # the connection the judgement is about
+
+
+def share_proof(judged: Sequence[Judged]) -> list[Judged]:
+    """What one connection proves about a device's keys holds for its others that ended alike.
+
+    A device holds one set of keys, so an undecided connection at the same stage, with the same
+    ending and the proven cause among its candidates, has that cause too (likely, not proven).
+    """
+    decided = [j for j in judged if j.judgement.cause in KEY_CAUSES]
+    return [_adopt(item, decided) for item in judged]
+
+
+def _adopt(item: Judged, decided: Sequence[Judged]) -> Judged:
+    judgement = item.judgement
+    if judgement.cause is not Cause.INCONCLUSIVE or judgement.capture_ended:
+        return item
+    for proof in decided:
+        alike = (
+            proof.connection.stage is item.connection.stage
+            and proof.connection.ended_by is item.connection.ended_by
+            and proof.connection.cloud == item.connection.cloud
+        )
+        if alike and proof.judgement.cause in judgement.candidates:
+            cause = proof.judgement.cause
+            return Judged(
+                item.connection,
+                replace(
+                    judgement,
+                    cause=cause,
+                    mechanism=proof.judgement.mechanism,
+                    confidence=Confidence.LIKELY,
+                    candidates=(cause, *(c for c in judgement.candidates if c is not cause)),
+                    clues=(*proof.judgement.clues[:1], *judgement.clues),
+                    summary=proof.judgement.summary,
+                    settles=None,
+                ),
+            )
+    return item
+
+
+def judge_device(judged: Sequence[Judged]) -> DeviceVerdict:
+    """The verdict over all connections of one device, of which there is at least one."""
+    failed = [
+        j
+        for j in judged
+        if j.judgement.cause is not Cause.HEALTHY and not j.judgement.capture_ended
+    ]
+    if not failed:
+        return _not_failed(judged)
+    last = judged[-1]
+    if last.judgement.cause is Cause.UNCLAIMED:
+        # Cuts that the device recovered from do not explain why nobody owns it.
+        chosen = last
+    else:
+        chosen = _most_frequent(failed)
+    alike = [j for j in failed if j.judgement.cause is chosen.judgement.cause]
+    stage = max((j.connection.stage for j in alike), key=lambda stage: stage.order)
+    judgement = chosen.judgement
+    if judgement.cause is Cause.INCONCLUSIVE:
+        judgement = replace(judgement, candidates=_merged_candidates(alike, judgement))
+    recovered = any(
+        j.connection.stage is Stage.SESSION
+        and j.connection.stream > chosen.connection.stream
+        and j.judgement.cause in (Cause.HEALTHY, Cause.UNCLAIMED)
+        for j in judged
+    )
+    return DeviceVerdict(judgement, stage, recovered, chosen.connection)
+
+
+def _not_failed(judged: Sequence[Judged]) -> DeviceVerdict:
+    """Every connection healthy, or cut short by the capture's end."""
+    well = [j for j in judged if j.judgement.cause is Cause.HEALTHY]
+    chosen = well[-1] if well else max(judged, key=lambda j: j.connection.stage.order)
+    return DeviceVerdict(chosen.judgement, chosen.connection.stage, False, chosen.connection)
+
+
+def _most_frequent(failed: Sequence[Judged]) -> Judged:
+    """The last connection with the most frequent cause; a decided cause wins a tie, then time."""
+    counts = Counter(j.judgement.cause for j in failed)
+    last = {j.judgement.cause: index for index, j in enumerate(failed)}
+    cause = max(
+        counts, key=lambda cause: (counts[cause], cause is not Cause.INCONCLUSIVE, last[cause])
+    )
+    firmest = [j for j in failed if j.judgement.cause is cause]
+    proven = [j for j in firmest if j.judgement.confidence is Confidence.PROVEN]
+    return (proven or firmest)[-1]
+
+
+def _merged_candidates(alike: Sequence[Judged], judgement: Judgement) -> tuple[Cause, ...]:
+    merged = list(judgement.candidates)
+    for item in reversed(alike):
+        merged += [cause for cause in item.judgement.candidates if cause not in merged]
+    return tuple(merged)
+
+
+def ruled_out(
+    verdict: DeviceVerdict, judged: Sequence[Judged], keys: KeyFacts
+) -> list[Cause]:
+    """The causes the evidence excludes, never one that remains a candidate."""
+    out: set[Cause] = set()
+    cause = verdict.judgement.cause
+    stages = [j.connection.stage for j in judged]
+    if any(stage is Stage.SESSION for stage in stages):
+        out |= {Cause.SERVER_KEY_MISMATCH, Cause.DEVICE_KEY_CORRUPTION, Cause.DEVICE_UNKNOWN}
+        if cause is Cause.HEALTHY:
+            out.add(Cause.NETWORK_BLOCKED)
+    if any(stage.reached(Stage.HELLO_SENT) for stage in stages):
+        out |= {Cause.SERVER_KEY_MISMATCH, Cause.DEVICE_KEY_CORRUPTION}
+    tests = [t for j in judged for t in j.connection.key_tests]
+    if any(t.block == "identity" and t.state == "opened" and t.key == keys.cloud_key for t in tests):
+        out.add(Cause.SERVER_KEY_MISMATCH)
+    if any(t.block == "identity" and t.device_id in keys.register for t in tests):
+        out.add(Cause.DEVICE_UNKNOWN)
+    if any(stage.reached(Stage.CREDENTIALS_RECEIVED) for stage in stages):
+        out.add(Cause.DEVICE_UNKNOWN)
+    if cause in KEY_CAUSES or (
+        verdict.judgement.mechanism in (Mechanism.IDENTITY_REFUSED, Mechanism.CREDENTIALS_REFUSED)
+    ):
+        out.add(Cause.NETWORK_BLOCKED)
+    return [c for c in Cause if c in out and c not in verdict.judgement.candidates]

@@ -1,0 +1,367 @@
+"""Rules for connections that got as far as records: the Hello, the session, its end."""
+
+from __future__ import annotations
+
+from handshake_probe.diagnose.case import Case
+from handshake_probe.diagnose.judgement import (
+    Clue,
+    Judgement,
+    caused,
+    frames,
+    healthy,
+    undecided,
+)
+from handshake_probe.diagnose.resets import Origin
+from handshake_probe.model.observations import ConnectionSeen, SessionSeen
+from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism, Stage
+
+# The device waits 4 s (classic firmware 2 s) for the cloud's Hello.
+HELLO_PATIENCE = 6.0
+# Ping after 15 s of silence, give up 10 s later.
+PING_GIVES_UP = 9.0
+# A cloud that answers a Describe it refuses closes after 15 s; longer sessions count as settled.
+SHORT_SESSION = 60.0
+CLAIM_PATIENCE = 8.0
+
+
+def judge_hello(case: Case) -> Judgement:
+    """The device sent its Hello, the cloud sent no record."""
+    connection = case.connection
+    hello = connection.device_records.first_time or connection.ended
+    ended = connection.ended_time or connection.capture_end
+    waited = ended - hello
+    evidence = (
+        connection.id,
+        *frames(connection.device_records.first_frame, connection.ended_frame),
+    )
+    if connection.midstream:
+        return _one_sided(case, evidence)
+    if connection.ended_by is EndedBy.CAPTURE_END and case.quiet < HELLO_PATIENCE:
+        return undecided(
+            (Cause.HEALTHY, Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
+            Mechanism.CAPTURE_TOO_SHORT,
+            Clue("HP605", f"The capture ends {waited:.1f} s after the device's Hello.", evidence),
+            "The capture ends before the cloud's Hello was due. Both keys fit already.",
+            "A longer capture: at least 30 seconds.",
+            capture_ended=True,
+        )
+    if connection.ended_by in (EndedBy.CLOUD_FIN, EndedBy.CLOUD_RST):
+        return undecided(
+            (Cause.SERVER_FAULT, Cause.DEVICE_UNKNOWN, Cause.NETWORK_BLOCKED),
+            Mechanism.NO_SERVER_HELLO,
+            Clue("HP510", f"The cloud closes {waited:.1f} s after the device's Hello.", evidence),
+            "Keys and network are fine up to the device's Hello; then the cloud hangs up: "
+            "it cannot read the Hello, or refuses this product or device.",
+            "The cloud's own log of this connection.",
+        )
+    acknowledged = (
+        connection.from_device.acknowledged_up_to >= connection.from_device.sent_up_to
+    )
+    clue = Clue(
+        "HP510",
+        f"No Hello from the cloud within {waited:.1f} s of the device's Hello"
+        + (" (which it acknowledged)." if acknowledged else "."),
+        evidence,
+        Confidence.LIKELY,
+    )
+    if acknowledged and _cloud_spoke_after(connection):
+        return caused(
+            Cause.SERVER_FAULT,
+            Mechanism.NO_SERVER_HELLO,
+            clue,
+            "The cloud received the device's Hello and sent none itself "
+            "(its sequence numbers have not moved): the device gives up and tries again.",
+            others=(Cause.NETWORK_BLOCKED,),
+        )
+    return undecided(
+        (Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
+        Mechanism.NO_SERVER_HELLO,
+        clue,
+        "The device's Hello gets no answer: the cloud is stuck, or its answer is dropped.",
+        "A capture on the cloud's side, or the same test from another network.",
+    )
+
+
+def _one_sided(case: Case, evidence: tuple[str, ...]) -> Judgement:
+    return undecided(
+        (Cause.HEALTHY, Cause.NETWORK_BLOCKED, Cause.SERVER_FAULT),
+        Mechanism.CAPTURE_INCOMPLETE,
+        Clue("HP603", "The capture starts in mid-session and shows one side only.", evidence),
+        "The capture shows too little of a running session.",
+        "A capture that starts before the device connects (press its reset button).",
+        capture_ended=True,
+    )
+
+
+def _cloud_spoke_after(connection: ConnectionSeen) -> bool:
+    """Whether a packet of the cloud after the device gave up shows that it had sent nothing."""
+    last, ended = connection.from_cloud.last_packet, connection.ended_time
+    return last is not None and ended is not None and last >= ended
+
+
+def judge_session(case: Case) -> Judgement:
+    """Records both ways."""
+    session = case.connection.session
+    decrypted = _decrypted_failure(case, session) if session is not None else None
+    return (
+        decrypted
+        or _unanswered(case)
+        or _reset(case)
+        or _unclaimed(case, session)
+        or _cut_short_again_and_again(case)
+        or _healthy(case)
+    )
+
+
+def _decrypted_failure(case: Case, session: SessionSeen) -> Judgement | None:
+    connection = case.connection
+    cloud_ended = connection.ended_by in (EndedBy.CLOUD_FIN, EndedBy.CLOUD_RST)
+    device_ended = connection.ended_by in (EndedBy.DEVICE_FIN, EndedBy.DEVICE_RST)
+    if session.cloud_bad_after_good and connection.cloud_records.bad > 1:
+        return caused(
+            Cause.SERVER_FAULT,
+            Mechanism.RECORDS_NOT_DECRYPTABLE,
+            Clue(
+                "HP511",
+                f"{connection.cloud_records.bad} records of the cloud do not decrypt, "
+                "although the session key is right and earlier ones do.",
+                (connection.id, *frames(connection.cloud_records.last_frame)),
+                Confidence.LIKELY,
+            ),
+            "The cloud chains its records wrongly: the device cannot read them.",
+            others=(Cause.DEVICE_FAULT,),
+        )
+    if session.describe_refused is not None and cloud_ended:
+        return caused(
+            Cause.SERVER_FAULT,
+            Mechanism.DESCRIBE_REFUSED,
+            Clue(
+                "HP513",
+                "The device refuses the cloud's Describe request (4.00), and the cloud closes.",
+                (connection.id, *frames(session.describe_refused, connection.ended_frame)),
+                Confidence.LIKELY,
+            ),
+            "The cloud asks for the device's description in a form that Device OS 3.3 and later "
+            "refuse, and then gives the session up. Device and keys are fine.",
+            others=(Cause.DEVICE_FAULT,),
+        )
+    pending = session.describe_requested and session.describe_answered is None
+    if (
+        pending
+        and session.describe_refused is None
+        and device_ended
+        and session.goodbye is None
+        and connection.ended - connection.started < SHORT_SESSION
+        and _repeats(case, connection.ended_by)
+    ):
+        return caused(
+            Cause.DEVICE_FAULT,
+            Mechanism.DESCRIBE_UNANSWERED,
+            Clue(
+                "HP514",
+                "The cloud asks for the description; the device ends the connection "
+                "instead of answering.",
+                (
+                    connection.id,
+                    *frames(*session.describe_requested[:1], connection.ended_frame),
+                ),
+                Confidence.LIKELY,
+            ),
+            "The device breaks off when it has to describe itself: its firmware fails "
+            "(a description too large for its buffer does this).",
+            others=(Cause.SERVER_FAULT,),
+        )
+    return None
+
+
+def _repeats(case: Case, how: EndedBy) -> bool:
+    """Whether the device's other sessions end the same way."""
+    sessions = [c for c in case.siblings if c.stage is Stage.SESSION and not c.midstream]
+    return sum(c.ended_by is how for c in sessions) >= 2 or len(sessions) == 1
+
+
+def _unanswered(case: Case) -> Judgement | None:
+    """The device speaks, TCP acknowledges, and nothing comes back until the device gives up."""
+    connection = case.connection
+    spoke = connection.device_records.last_time
+    heard = connection.cloud_records.last_time
+    if spoke is None or heard is None or connection.ended_by is not EndedBy.DEVICE_FIN:
+        return None
+    gave_up = connection.ended_time or connection.ended
+    if spoke <= heard or gave_up - spoke < PING_GIVES_UP or spoke - heard < 1.0:
+        return None
+    acknowledged = (
+        connection.from_device.acknowledged_up_to >= connection.from_device.sent_up_to
+    )
+    clue = Clue(
+        "HP512",
+        f"The device's last message stays unanswered for {gave_up - spoke:.0f} s"
+        + (" (TCP acknowledges it)" if acknowledged else " and unacknowledged")
+        + ", then it gives the session up.",
+        (
+            connection.id,
+            *frames(connection.device_records.last_frame, connection.ended_frame),
+        ),
+        Confidence.LIKELY,
+    )
+    if not acknowledged:
+        return caused(
+            Cause.NETWORK_BLOCKED,
+            Mechanism.SESSION_SILENT,
+            clue,
+            "The live session went silent: what the device sends gets no acknowledgement any more.",
+            others=(Cause.SERVER_FAULT,),
+            assumption="that the cloud's host did not vanish in the same moment",
+        )
+    return undecided(
+        (Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
+        Mechanism.PING_UNANSWERED,
+        clue,
+        "The session dies because the cloud's answers stop: the cloud is stuck, "
+        "or what it sends is dropped on the way.",
+        "A capture on the cloud's side, or the cloud's own log.",
+    )
+
+
+def _reset(case: Case) -> Judgement | None:
+    connection = case.connection
+    if connection.ended_by is not EndedBy.CLOUD_RST:
+        return None
+    reset = case.first_reset
+    assert reset is not None  # that is how the connection ended
+    if case.origin(reset).origin is Origin.BOX:
+        return None  # judged by the path rules
+    return undecided(
+        (Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
+        Mechanism.RESET_IN_SESSION,
+        Clue("HP131", "The running session is reset.", (connection.id, *frames(reset.frame))),
+        "The running session is cut by a reset; whether the cloud or a box on the path made it "
+        "cannot be told.",
+        "A capture on the cloud's side: a reset that it does not show came from the path.",
+    )
+
+
+def claim_pending(connection: ConnectionSeen) -> bool:
+    """Whether this session published a claim code that was not confirmed in it."""
+    session = connection.session
+    return session is not None and bool(session.claim_code) and session.claim_confirmed is None
+
+
+def _unclaimed(case: Case, session: SessionSeen | None) -> Judgement | None:
+    connection = case.connection
+    if session is None or not claim_pending(connection):
+        return None
+    sessions = [c for c in case.siblings if c.session is not None]
+    if not all(claim_pending(c) for c in sessions):
+        return None
+    if len(sessions) == 1 and connection.ended - connection.started < CLAIM_PATIENCE:
+        return None
+    clue = Clue(
+        "HP402",
+        f"The claim code is published on {len(sessions)} of {len(sessions)} connections "
+        "and never confirmed.",
+        (connection.id, *frames(*session.claim_code)),
+        Confidence.LIKELY,
+    )
+    return caused(
+        Cause.UNCLAIMED,
+        Mechanism.CLAIM_NOT_CONFIRMED,
+        clue,
+        "Network and keys are fine: the device is connected, but it belongs to nobody. "
+        "Its claim code is never confirmed.",
+        others=(Cause.HEALTHY,),
+    )
+
+
+def _cut_short_again_and_again(case: Case) -> Judgement | None:
+    """Session after session that ends the same way within a minute, each followed by a new one."""
+    connection = case.connection
+    if connection.ended_by is EndedBy.CAPTURE_END or connection.midstream:
+        return None
+    alike = [
+        c
+        for c in case.siblings
+        if c.stage is Stage.SESSION
+        and c.ended_by is connection.ended_by
+        and c.ended - c.started < SHORT_SESSION
+        and (c.session is None or c.session.goodbye is None)
+    ]
+    followed = [c for c in alike if any(o.stream > c.stream for o in case.siblings)]
+    if connection not in alike or len(alike) < 2 or len(followed) < 2:
+        return None
+    by_cloud = connection.ended_by in (EndedBy.CLOUD_FIN, EndedBy.CLOUD_RST)
+    clue = Clue(
+        "HP515" if by_cloud else "HP519",
+        f"{len(alike)} sessions are ended by the {'cloud' if by_cloud else 'device'} within "
+        f"{max(c.ended - c.started for c in alike):.0f} s, each followed by a new one.",
+        (connection.id, *frames(connection.ended_frame)),
+        Confidence.LIKELY,
+    )
+    return undecided(
+        (Cause.SERVER_FAULT, Cause.DEVICE_FAULT, Cause.NETWORK_BLOCKED)
+        if by_cloud
+        else (Cause.DEVICE_FAULT, Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
+        Mechanism.SESSION_CLOSED_BY_CLOUD if by_cloud else Mechanism.SESSION_CLOSED_BY_DEVICE,
+        clue,
+        "Handshake and keys are fine, but the sessions do not last: "
+        f"the {'cloud' if by_cloud else 'device'} ends one after another.",
+        "The device's private key (`--keys`): the decrypted session shows what happens before "
+        "the end."
+        if connection.session is None
+        else f"The {'cloud' if by_cloud else 'device'}'s own log of these connections.",
+    )
+
+
+def _healthy(case: Case) -> Judgement:
+    connection = case.connection
+    records = (connection.device_records.count, connection.cloud_records.count)
+    clue = Clue(
+        "HP530",
+        f"Records flow both ways ({records[0]} from the device, {records[1]} from the cloud).",
+        (
+            connection.id,
+            *frames(
+                connection.device_records.first_frame, connection.cloud_records.first_frame
+            ),
+        ),
+    )
+    return healthy(
+        clue,
+        "The handshake completed and the session runs: network, server key and device key are fine.",
+        *_remarks(case),
+    )
+
+
+def _remarks(case: Case) -> list[Clue]:
+    """What a working session still tells."""
+    connection, session = case.connection, case.connection.session
+    remarks: list[Clue] = []
+    if session is None:
+        return remarks
+    if session.safe_mode is not None:
+        remarks.append(
+            Clue(
+                "HP404",
+                "The device reports safe mode: it is connected, its application does not run.",
+                frames(session.safe_mode),
+            )
+        )
+    if session.key_error:
+        remarks.append(
+            Clue("HP306", f"The device reports key problems (mask {session.key_error}).", ())
+        )
+    if session.claim_confirmed is not None:
+        remarks.append(
+            Clue("HP403", "The cloud confirms the claim.", frames(session.claim_confirmed))
+        )
+    elif claim_pending(connection):
+        remarks.append(
+            Clue(
+                "HP402",
+                "A claim code is published; the capture is too short to say whether it is "
+                "confirmed.",
+                frames(*session.claim_code),
+                Confidence.POSSIBLE,
+            )
+        )
+    return remarks

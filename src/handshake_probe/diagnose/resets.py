@@ -1,0 +1,106 @@
+"""Was a reset made by the peer whose address it carries, or by a box on the path?
+
+Weaver, Sommer and Paxson (NDSS 2009) name the tests; false accusations are worse than misses, so
+at least one hit must tell the sender apart from the peer, and nothing may contradict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from handshake_probe.diagnose.topology import Topology, host_of
+from handshake_probe.model.observations import ConnectionSeen, ControlSeen
+
+
+class Origin(StrEnum):
+    """Who made a reset."""
+
+    BOX = "box"
+    PEER = "peer"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ResetOrigin:
+    """The answer, how sure it is, and the facts it rests on."""
+
+    origin: Origin
+    first_hop: bool = False
+    certain: bool = False
+    reasons: tuple[str, ...] = ()
+
+
+def reset_origin(connection: ConnectionSeen, reset: ControlSeen, topology: Topology) -> ResetOrigin:
+    """Judge one reset of a connection."""
+    if reset.sender == "device":
+        return _device_reset(connection, reset)
+    address = host_of(connection.cloud)
+    flow_ttls = set(connection.from_cloud.ttls)
+    known = flow_ttls | topology.known_ttls(address)
+    reasons: list[str] = []
+    strong = False
+    if known and reset.ttl in known:
+        tells_apart = False
+    else:
+        tells_apart = bool(known)
+        if known:
+            nearest = min(known, key=lambda ttl: abs(ttl - reset.ttl))
+            reasons.append(f"its TTL is {reset.ttl}, the cloud's packets arrive with {nearest}")
+            strong = abs(nearest - reset.ttl) > 2
+    first_hop = not (known and reset.ttl in known) and topology.made_by_first_hop(
+        connection, reset.ttl
+    )
+    if first_hop:
+        reasons.append(f"its TTL {reset.ttl} was decremented by no router, so the first hop made it")
+    too_early = _before_round_trip(connection, reset)
+    if too_early:
+        reasons.append("it came sooner than the cloud can answer")
+    spoke_on = connection.from_cloud.data_after_reset > 0
+    if spoke_on:
+        reasons.append("the cloud went on sending after it")
+    weak = 0
+    if connection.from_cloud.timestamps and not reset.timestamps:
+        weak += 1
+        reasons.append("it lacks the TCP timestamps the connection used")
+    if _answers_unacknowledged_data(connection, reset):
+        weak += 1
+        reasons.append("it answers data the cloud never acknowledged")
+    if first_hop or spoke_on or (strong and weak) or (too_early and weak):
+        certain = (first_hop and topology.certain_off_link(connection)) or spoke_on
+        return ResetOrigin(Origin.BOX, first_hop, certain, tuple(reasons))
+    if tells_apart and (weak or strong):
+        return ResetOrigin(Origin.BOX, first_hop, False, tuple(reasons))
+    if known and reset.ttl in known:
+        return ResetOrigin(Origin.PEER)
+    return ResetOrigin(Origin.UNKNOWN, reasons=tuple(reasons))
+
+
+def _device_reset(connection: ConnectionSeen, reset: ControlSeen) -> ResetOrigin:
+    """A reset with the device's address: forged when its TTL is not the device's."""
+    ttls = connection.from_device.ttls
+    if not ttls:
+        return ResetOrigin(Origin.UNKNOWN)
+    if reset.ttl in ttls:
+        return ResetOrigin(Origin.PEER)
+    reason = f"its TTL is {reset.ttl}, the device's packets carry {ttls[0]}"
+    return ResetOrigin(Origin.BOX, reasons=(reason,))
+
+
+def _before_round_trip(connection: ConnectionSeen, reset: ControlSeen) -> bool:
+    """Sooner after the device's last data than half the shortest round trip seen.
+
+    Round trips under 5 ms are not used: on a LAN scheduling noise is as large.
+    """
+    rtt, spoke = connection.min_rtt, connection.from_device.last_data
+    if rtt is None or spoke is None or rtt < 0.005:
+        return False
+    return 0 <= reset.time - spoke < rtt / 2
+
+
+def _answers_unacknowledged_data(connection: ConnectionSeen, reset: ControlSeen) -> bool:
+    sent = connection.from_device
+    acknowledged = sent.acknowledged_up_to
+    if reset.acknowledgment is not None:
+        acknowledged = max(acknowledged, reset.acknowledgment)
+    return sent.sent_up_to > 1 and acknowledged < sent.sent_up_to

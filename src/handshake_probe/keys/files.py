@@ -1,0 +1,114 @@
+"""Reads key files: what a file is follows from its content, never from its extension."""
+
+from __future__ import annotations
+
+from handshake_probe.errors import KeyFileError
+from handshake_probe.keys.der import DerError
+from handshake_probe.keys.keyfile import KeyFile, KeyRole, Source
+from handshake_probe.keys.lookalikes import describe_damage, describe_data, describe_pem_label
+from handshake_probe.keys.pem import PemBlock, pem_blocks
+from handshake_probe.keys.privatefile import private_key_file, recover_device_slot
+from handshake_probe.keys.publicfile import ec_key_file, public_key_file, recover_server_slot
+from handshake_probe.keys.structures import (
+    EcPrivate,
+    EcPublic,
+    NotAKey,
+    RsaPrivate,
+    RsaPublic,
+    Structure,
+    read_structure,
+)
+
+__all__ = ["KeyFile", "KeyRole", "read_key"]
+
+_SIZE_LIMIT = 64 * 1024
+_KEY_LABELS = frozenset(
+    {
+        "RSA PRIVATE KEY",
+        "PRIVATE KEY",
+        "EC PRIVATE KEY",
+        "ENCRYPTED PRIVATE KEY",
+        "PUBLIC KEY",
+        "RSA PUBLIC KEY",
+    }
+)
+_DECRYPT_FIRST = "remove its passphrase first (openssl pkey -in FILE -out NEWFILE)"
+
+
+def read_key(name: str, data: bytes) -> KeyFile:
+    """Read one key file; `name` serves messages and the device id in it.
+
+    Raises KeyFileError, one line, for everything that holds no usable key.
+    """
+    source = Source(name, data, pem=False)
+    if len(data) > _SIZE_LIMIT:
+        raise source.refusal(f"{describe_data(data[:4096])}, {len(data)} bytes long")
+    blocks = pem_blocks(data)
+    if blocks:
+        return _from_pem(source, blocks)
+    return _from_der(source)
+
+
+def _from_pem(file: Source, blocks: tuple[PemBlock, ...]) -> KeyFile:
+    keys = [block for block in blocks if block.label in _KEY_LABELS]
+    if not keys:
+        raise file.refusal(describe_pem_label(blocks[0].label))
+    block = next((key for key in keys if "PRIVATE" in key.label), keys[0])
+    if block.encrypted:
+        raise file.refusal("an encrypted private key", _DECRYPT_FIRST)
+    der = block.der()
+    if der is None:
+        raise file.refusal(f"PEM ({block.label}) whose body is no base64")
+    notes = []
+    if len(keys) > 1:
+        notes.append(f"The file holds {len(keys)} keys; the {block.label} was read.")
+    if not block.whole:
+        notes.append("The END line is missing.")
+    if file.data.endswith(b"\xff"):
+        notes.append("PEM text lies in a flash slot; the firmware needs DER there.")
+    try:
+        structure = read_structure(der)
+    except DerError as error:
+        raise file.refusal(f"PEM ({block.label}) with a damaged key ({error})") from None
+    return _key_file(Source(file.name, der, pem=True, notes=tuple(notes)), structure)
+
+
+def _from_der(source: Source) -> KeyFile:
+    """Read DER, bare or in a slot; where it is damaged, try what the firmware would read."""
+    try:
+        structure = read_structure(source.data)
+    except DerError as error:
+        problem = str(error)
+        refusal = source.refusal(_describe_broken(source.data, problem))
+    else:
+        try:
+            return _key_file(source, structure)
+        except KeyFileError as error:
+            problem = "it does not belong to this key"
+            refusal = error
+    recovered = recover_device_slot(source, problem) or recover_server_slot(source, problem)
+    if recovered is None:
+        raise refusal
+    return recovered
+
+
+def _key_file(source: Source, structure: Structure) -> KeyFile:
+    match structure:
+        case NotAKey():
+            raise source.refusal(structure.what)
+        case RsaPublic():
+            return public_key_file(source, structure)
+        case RsaPrivate():
+            return private_key_file(source, structure)
+        case EcPublic() | EcPrivate():
+            return ec_key_file(source, structure)
+
+
+def _describe_broken(data: bytes, problem: str) -> str:
+    """Say what data looks like in which no key structure was found."""
+    damage = describe_damage(data)
+    if data[:1] == b"\x30" and data[1:2] in (b"\x81", b"\x82"):
+        kind = "a device key slot" if data[4:8] == b"\x02\x01\x00\x02" else "a DER key"
+        return f"{kind}, {damage or 'damaged'} ({problem})"
+    what = describe_data(data)
+    return f"{what}, {damage}" if damage and what == "binary data" else what

@@ -1,0 +1,98 @@
+"""RSA on blocks: proven operations through `cryptography`, describing ones on bare integers.
+
+`cryptography` over OpenSSL 3.2 and later answers a wrong key with random bytes instead of an
+error (implicit rejection), so success proves nothing; only a proof over the plaintext does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from cryptography.exceptions import InternalError
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from handshake_probe.keys.numbers import PrivateNumbers, byte_length, crt_consistent, repaired
+
+
+def public_operation(n: int, e: int, block: bytes) -> bytes:
+    """Return block^e mod n, as many bytes as n has (256 or 128).
+
+    A block that is not below n is reduced; who needs to know compares first.
+    """
+    return pow(int.from_bytes(block, "big"), e, n).to_bytes(byte_length(n), "big")
+
+
+def private_operation(numbers: PrivateNumbers, block: bytes) -> bytes:
+    """Return block^d mod n, padding and all, as many bytes as n has; for describing, not proving.
+
+    The CRT values serve when they belong together and their result encrypts back to the block;
+    else d alone does, so a key whose primes are damaged still opens what its d opens.
+    """
+    n, e, d, p, q, dp, dq, qinv = numbers
+    cipher = int.from_bytes(block, "big") % n
+    if crt_consistent(numbers):
+        plain = _crt(cipher, p, q, dp, dq, qinv)
+        if pow(plain, e, n) == cipher:
+            return plain.to_bytes(byte_length(n), "big")
+    return pow(cipher, d, n).to_bytes(byte_length(n), "big")
+
+
+def private_operation_as_firmware(numbers: PrivateNumbers, block: bytes) -> bytes | None:
+    """Do what the device's library does with what it read: CRT alone, right or wrong.
+
+    Returns as many bytes as n has, garbage when the values are; None where the library gives up
+    (block not below n, zero or even prime, a result longer than n).
+    """
+    n, _, _, p, q, dp, dq, qinv = numbers
+    cipher = int.from_bytes(block, "big")
+    if cipher >= n or p % 2 == 0 or q % 2 == 0:
+        return None
+    plain = _crt(cipher, p, q, dp, dq, qinv)
+    length = byte_length(n)
+    if plain.bit_length() > 8 * length:
+        return None
+    return plain.to_bytes(length, "big")
+
+
+def decrypt_proven(
+    numbers: PrivateNumbers, block: bytes, proof: Callable[[bytes], bool]
+) -> bytes | None:
+    """Decrypt a PKCS#1 v1.5 block (type 2) and believe the plaintext only if `proof` accepts it.
+
+    A damaged key is rebuilt where its sound integers allow it, so this tells what the key can
+    open, not what a device holding it can. None when it cannot be used, the block has another
+    length, or the proof fails; nothing but what `proof` raises is ever raised.
+    """
+    key = _library_key(numbers)
+    if key is None:
+        return None
+    try:
+        plaintext = key.decrypt(block, padding.PKCS1v15())
+    except (ValueError, InternalError):
+        return None
+    return plaintext if proof(plaintext) else None
+
+
+def _crt(cipher: int, p: int, q: int, dp: int, dq: int, qinv: int) -> int:
+    """Garner's recombination (RFC 8017 5.1.2); any values with p, q not zero give a number."""
+    first, second = pow(cipher, dp, p), pow(cipher, dq, q)
+    return second + (first - second) * qinv % p * q
+
+
+@lru_cache(maxsize=256)
+def _library_key(numbers: PrivateNumbers) -> rsa.RSAPrivateKey | None:
+    """Load the key, rebuilt from its sound integers where some are damaged; None if none are.
+
+    What is not even consistent is kept away from the library, whose behaviour is then undefined.
+    """
+    sound = repaired(numbers)
+    if sound is None:
+        return None
+    n, e, d, p, q, dp, dq, qinv = sound
+    # Validation would refuse a key for a damaged d, which the CRT operation never uses.
+    private = rsa.RSAPrivateNumbers(p, q, d % n, dp, dq, qinv, rsa.RSAPublicNumbers(e, n))
+    try:
+        return private.private_key(unsafe_skip_rsa_key_validation=True)
+    except (ValueError, InternalError):
+        return None

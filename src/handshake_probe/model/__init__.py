@@ -1,0 +1,1 @@
+"""Documents that are written down and read back: vocabulary, measurement, JSON Schema."""

@@ -1,0 +1,160 @@
+"""The measurement document, schema `handshake-probe/measurement/1`: msgspec Structs for JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from handshake_probe.model.observations import AnyObservation
+from handshake_probe.model.vocabulary import (
+    Cause,
+    Confidence,
+    EndedBy,
+    Mechanism,
+    Severity,
+    Stage,
+)
+
+SCHEMA = "handshake-probe/measurement/1"
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule that fired: evidence names observations ("o3") and frames ("frame 9")."""
+
+    code: str
+    severity: Severity
+    confidence: Confidence
+    evidence: list[str]
+    text: str  # one sentence with the facts of this case
+    device: str | None = None  # address, None for findings about the capture
+    stream: int | None = None
+
+
+class Blocker(msgspec.Struct, frozen=True, kw_only=True):
+    """Who stops the handshake, filled only from evidence about the sender."""
+
+    address: str | None = None
+    hop: int | None = None
+    who: str | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Cause, how far it went, how sure that is, and what to do next."""
+
+    cause: Cause
+    mechanism: Mechanism | None
+    stage: Stage
+    confidence: Confidence
+    candidates: list[Cause]  # causes that remain, most likely first
+    recovered: bool
+    findings: list[str]  # codes
+    ruled_out: list[Cause]
+    summary: str
+    next_steps: list[str]
+    settles: str | None = None  # the one further thing that would settle an inconclusive verdict
+    assumption: str | None = None  # what a `likely` verdict takes for granted
+    blocker: Blocker | None = None
+    counts: dict[str, int] | None = None  # devices per cause, in the document's verdict only
+
+
+class EventEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One step of a connection; `t` is seconds since the connection's first frame."""
+
+    event: str
+    frame: int
+    t: float
+    bytes: int | None = None
+    note: str | None = None
+
+
+class MessageEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One decrypted CoAP message; `hex` is the plaintext without padding."""
+
+    direction: str
+    frame: int
+    hex: str
+    summary: str
+    partial: bool = False  # its first 16 bytes could not be decrypted
+
+
+class ConnectionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One connection of a device."""
+
+    stream: int
+    device: str
+    cloud: str
+    started: str  # RFC 3339, UTC, microseconds
+    stage: Stage
+    ended_by: EndedBy
+    cause: Cause
+    confidence: Confidence
+    mechanism: Mechanism | None
+    candidates: list[Cause]
+    events: list[EventEntry]
+    messages: list[MessageEntry]
+
+
+class DeviceReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One device and its verdict."""
+
+    address: str
+    device_id: str | None
+    mac: str | None
+    vendor: str | None  # a hint from the MAC's prefix, never proof
+    name: str | None  # DHCP host name
+    verdict: Verdict
+    connections: list[ConnectionReport]
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the frames came from."""
+
+    path: str
+    sha256: str
+    frames: int
+    truncated: bool
+    format: str
+    first: str | None = None
+    last: str | None = None
+
+
+class KeyUsed(msgspec.Struct, frozen=True, kw_only=True):
+    """A key this run had, by fingerprint; never key material."""
+
+    fingerprint: str
+    role: str  # "cloud_private", "cloud_public", "device_private", "registered"
+    source: str
+    device_id: str | None = None
+    named: bool = False  # named with --cloud-key as the cloud's key
+
+
+class Software(msgspec.Struct, frozen=True, kw_only=True):
+    """What wrote the document."""
+
+    name: str
+    version: str
+
+
+class Measurement(msgspec.Struct, frozen=True, kw_only=True):
+    """One capture or one run."""
+
+    schema: str
+    kind: str  # "capture"
+    source: Source
+    software: Software
+    keys: list[KeyUsed]
+    verdict: Verdict
+    devices: list[DeviceReport]
+    observations: list[AnyObservation]
+    findings: list[Finding]
+
+
+def to_json(measurement: Measurement) -> bytes:
+    """The document as one line of UTF-8 JSON, without a line end."""
+    return msgspec.json.encode(measurement)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of the measurement document."""
+    return msgspec.json.schema(Measurement)

@@ -1,0 +1,235 @@
+"""The events a watched or played handshake yields, as frozen dataclasses.
+
+Every event names the frame and the time (ns since the epoch) that completed it. A violation by a
+peer is an event like any other; nothing here is an exception.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from handshake_probe.packets.units import Direction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Base of all events; `name` is the word used in documents."""
+
+    name: ClassVar[str] = "event"
+    frame: int
+    time_ns: int
+
+
+class NonceFlaw(StrEnum):
+    """Why 40 bytes do not look like a nonce (error rates: at most 4e-6 per handshake)."""
+
+    KNOWN_PREFIX = "known_prefix"
+    PRINTABLE = "printable"
+    FEW_VALUES = "few_values"
+    RUN = "run"
+    BIT_COUNT = "bit_count"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NonceReceived(Event):
+    """The cloud's first 40 bytes are whole."""
+
+    name: ClassVar[str] = "nonce_received"
+    nonce: bytes | None  # 40 bytes, None when a gap lies in it
+    flaws: tuple[NonceFlaw, ...]  # empty: looks like a nonce
+    looks_like: str | None  # a word of protocol.nonce: "http", "tls", "ssh", …, "text"
+    excerpt: bytes  # first bytes of the cloud's stream when it is flawed (at most 120), else b""
+    surplus: int  # bytes beyond 40 the cloud sent before the device spoke
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurplusAfterNonce(Event):
+    """The cloud sent more than the nonce before the device spoke, and `surplus` had missed some."""
+
+    name: ClassVar[str] = "surplus_after_nonce"
+    received: int  # bytes beyond 40, all that came before the device spoke
+    excerpt: bytes  # first bytes of the cloud's stream when the nonce is flawed (at most 120)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NonceShort(Event):
+    """The cloud's stream ended, or the device spoke, before 40 bytes were whole."""
+
+    name: ClassVar[str] = "nonce_short"
+    received: int
+    looks_like: str | None
+    excerpt: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentitySent(Event):
+    """The device's 256-byte identity is whole in the stream (captured or in part a gap)."""
+
+    name: ClassVar[str] = "identity_sent"
+    blob: bytes | None  # 256 bytes, None when a gap lies in it
+    pieces: int  # segments it came in
+    before_nonce: bool  # the device spoke before a whole nonce was seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityShort(Event):
+    """The device sent something, but fewer than 256 bytes before the stream ended."""
+
+    name: ClassVar[str] = "identity_short"
+    received: int
+
+
+class BlockState(StrEnum):
+    """What a raw RSA operation on an encrypted or signed block showed."""
+
+    OPENED = "opened"  # proven: nonce echo, or HMAC match, or signature pattern
+    NOT_BELOW_MODULUS = "not_below_modulus"  # integer >= N: made with another key, certain
+    PADDING_BAD = "padding_bad"  # not 00 02 / 00 01 …: another key (or a damaged one)
+    PADDING_GOOD_LENGTH_ODD = "padding_good_length_odd"  # PKCS#1 form, plaintext length wrong
+    NONCE_DIFFERS = "nonce_differs"  # opened, but the nonce inside is another one
+    DIGEST_INFO = "digest_info"  # signature opens, body carries a DigestInfo
+    HMAC_DIFFERS = "hmac_differs"  # 40 bytes opened, but the signed HMAC is another one
+    UNPROVEN = "unproven"  # PKCS#1 form and 40 bytes, but no HMAC to compare with
+    FITS = "fits"  # only the public key: integer < N, nothing more can be said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityTest(Event):
+    """One cloud key tried on the identity."""
+
+    name: ClassVar[str] = "identity_test"
+    key: str  # fingerprint of the cloud key (see keys.fingerprint)
+    private: bool  # tried with the private key
+    state: BlockState
+    plaintext_length: int | None  # 52 or 214 when opened
+    device_id: str | None  # 24 hex digits when opened
+    device_key: bytes | None  # 162-byte SPKI as sent, when the long form opened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialsReceived(Event):
+    """The cloud's 384 bytes are whole in the stream."""
+
+    name: ClassVar[str] = "credentials_received"
+    ciphertext: bytes | None  # 128 bytes, None when a gap lies in it
+    signature: bytes | None  # 256 bytes, None when a gap lies in it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialsShort(Event):
+    """The cloud answered the identity with fewer than 384 bytes before its stream ended."""
+
+    name: ClassVar[str] = "credentials_short"
+    received: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialsOddSize(Event):
+    """The cloud sent more than 384 bytes and the device never spoke again.
+
+    `CredentialsReceived` with the first 384 came before; its split and the tests on it then mean
+    little (512 bytes: the cloud has a 2048-bit device key on file).
+    """
+
+    name: ClassVar[str] = "credentials_odd_size"
+    received: int  # bytes after the nonce
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureTest(Event):
+    """One cloud public key tried on the signature."""
+
+    name: ClassVar[str] = "signature_test"
+    key: str
+    state: (
+        BlockState  # OPENED, NOT_BELOW_MODULUS, PADDING_BAD, PADDING_GOOD_LENGTH_ODD, DIGEST_INFO
+    )
+    body_length: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialsTest(Event):
+    """One device key tried on the 128-byte ciphertext of the credentials."""
+
+    name: ClassVar[str] = "credentials_test"
+    key: str
+    private: bool
+    state: BlockState  # the better of both readings of a private key
+    plaintext_length: int | None
+    firmware_opens: bool | None  # the firmware's reading and CRT yields 40 bytes; None if public
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordSeen(Event):
+    """One length-prefixed AES record is whole in the stream (captured or in part a gap)."""
+
+    name: ClassVar[str] = "record"
+    direction: Direction
+    index: int  # 0 is the direction's first record (counted from the first one seen)
+    length: int  # ciphertext bytes, LEN itself excluded
+    whole: bool  # every byte captured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordBad(Event):
+    """A record decrypted to something that is no message."""
+
+    name: ClassVar[str] = "record_bad"
+    direction: Direction
+    index: int
+    problem: str  # "padding", "length_not_multiple_of_16", "empty"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message(Event):
+    """One decrypted CoAP message."""
+
+    name: ClassVar[str] = "message"
+    direction: Direction
+    index: int  # record index
+    plaintext: bytes  # without padding; empty never
+    truncated_head: bool  # first 16 bytes unknown (record after a gap): plaintext starts at byte 16
+    kind: str  # protocol.messages.Kind value: "hello", "ping", "event", …
+    summary: str  # one line, safe ASCII/UTF-8 as decoded; not yet escaped for terminals
+    details: dict[str, str | int | bool | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FramingLost(Event):
+    """Record framing broke: a gap, or lengths that are none."""
+
+    name: ClassVar[str] = "framing_lost"
+    direction: Direction
+    offset: int
+    problem: str  # "gap", "bad_length"
+    excerpt: bytes  # bytes that did not parse, at most 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FramingFound(Event):
+    """Record framing was found again."""
+
+    name: ClassVar[str] = "framing_found"
+    direction: Direction
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionKeys(Event):
+    """Session material was recovered and believed (never written to any document)."""
+
+    name: ClassVar[str] = "session_keys"
+    key: str  # fingerprint of the device key that opened the credentials
+    proven: bool  # HMAC matched; False: the first records decrypted to well-formed messages
+    session: bytes  # 40 bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended(Event):
+    """One direction ended."""
+
+    name: ClassVar[str] = "ended"
+    direction: Direction
+    kind: str  # "fin" or "rst"

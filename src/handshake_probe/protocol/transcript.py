@@ -1,0 +1,295 @@
+"""Two sides of a connection watched: pieces of both streams in, events out.
+
+Bytes are read when they can be understood, not when they come: an identity waits for the nonce,
+credentials for the identity, the device's records for the credentials, the cloud's for the device
+to speak first. So a gap that shows late, and bytes sent too early, are read right. Nothing a peer
+did raises.
+"""
+
+from __future__ import annotations
+
+from handshake_probe.keys.keyring import Keyring
+from handshake_probe.packets.units import Direction, StreamData, StreamEnd, StreamPiece
+from handshake_probe.protocol import layouts
+from handshake_probe.protocol.decryptor import Decryptor
+from handshake_probe.protocol.events import (
+    BlockState,
+    CredentialsOddSize,
+    CredentialsReceived,
+    CredentialsShort,
+    Ended,
+    Event,
+    FramingFound,
+    FramingLost,
+    IdentitySent,
+    IdentityShort,
+    NonceReceived,
+    NonceShort,
+    RecordSeen,
+    SurplusAfterNonce,
+)
+from handshake_probe.protocol.nonce import inspect_nonce
+from handshake_probe.protocol.records import Found, Lost, Record, is_chain
+from handshake_probe.protocol.shape import Opening
+from handshake_probe.protocol.side import HELD, Side
+from handshake_probe.protocol.state import Step
+from handshake_probe.protocol.stream import Mark
+from handshake_probe.protocol.trials import try_credentials, try_identity, try_signature
+
+_LOST_EXCERPT = 40
+_ID_KNOWN = (BlockState.OPENED, BlockState.UNPROVEN)
+
+
+class Transcript:
+    """Reads one connection.
+
+    Args:
+        keyring: Keys to try; an empty one still gives steps, nonce flaws and record framing.
+        midstream: The connection's beginning was not captured. Records are looked for, unless the
+            sizes of the first bytes show that the handshake was captured all the same.
+    """
+
+    def __init__(self, keyring: Keyring, *, midstream: bool = False) -> None:
+        self._keyring = keyring
+        self._opening = Opening() if midstream else None
+        self._begin(midstream=midstream)
+
+    def _begin(self, *, midstream: bool) -> None:
+        self._cloud = Side(Direction.CLOUD_TO_DEVICE, midstream=midstream)
+        self._device = Side(Direction.DEVICE_TO_CLOUD, midstream=midstream)
+        self._decryptor = Decryptor()
+        self._events: list[Event] = []
+        self._fed = False
+        self._final = False
+        self._nonce: NonceReceived | None = None
+        self._nonce_settled = midstream  # received, or known to stay short
+        self._identity_passed = False
+        self._credentials_passed = False
+        self._credentials_settled = midstream
+        self._sent_keys: tuple[bytes, ...] = ()
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """All events so far, in the order they could be told."""
+        return tuple(self._events)
+
+    def feed(self, direction: Direction, piece: StreamPiece) -> list[Event]:
+        """Take the next piece of one direction, in capture order; return the new events."""
+        told = len(self._events)
+        if self._opening is None:
+            self._read(direction, piece)
+        else:
+            handshake = self._opening.add(direction, piece)
+            if handshake is not None:
+                self._begin(midstream=not handshake)
+                self._read_held(self._opening)
+        return self._events[told:]
+
+    def _read_held(self, opening: Opening) -> None:
+        self._opening = None
+        for direction, piece in opening.held:
+            self._read(direction, piece)
+
+    def _read(self, direction: Direction, piece: StreamPiece) -> None:
+        self._fed = True
+        side = self._cloud if direction is Direction.CLOUD_TO_DEVICE else self._device
+        if isinstance(piece, StreamEnd):
+            mark = Mark(piece.frame, piece.time_ns)
+            self._say_short(side, mark)
+            self._advance()
+            self._events.append(Ended(**mark._asdict(), direction=direction, kind=piece.kind))
+        else:
+            first = side is self._device and side.position == 0
+            side.append(piece)
+            if first and isinstance(piece, StreamData):
+                self._say_surplus(Mark(piece.frame, piece.time_ns))
+            self._advance()
+
+    def finish(self, time_ns: int, frame: int) -> list[Event]:
+        """Say that no more pieces come; return the events that had waited for more."""
+        told = len(self._events)
+        if self._opening is not None:
+            self._read_held(self._opening)
+        if self._fed and not self._final:
+            mark = Mark(frame, time_ns)
+            self._say_short(self._cloud, mark)
+            self._advance()
+            self._say_short(self._device, mark)
+            self._say_short(self._cloud, mark)
+            if not self._device.position:
+                self._say_surplus(mark)
+            self._say_odd_size(mark)
+            self._final = True
+            self._advance()
+        return self._events[told:]
+
+    def _advance(self) -> None:
+        """Read all that can be understood by now."""
+        while self._take_step():
+            pass
+        for side in (self._device, self._cloud):
+            if side.step is Step.RECORDS and (self._final or self._may_read_records(side)):
+                for item in side.reader.drain(final=self._final):
+                    self._say_record(side.direction, item)
+
+    def _may_read_records(self, side: Side) -> bool:
+        if side.overflows:
+            return True
+        if side is self._device:
+            return self._credentials_settled
+        return not self._credentials_passed or self._device.position > layouts.IDENTITY_SIZE
+
+    def _take_step(self) -> bool:
+        """Take one step of the handshake if its bytes are whole and its turn has come."""
+        cloud, device = self._cloud, self._device
+        if cloud.has(Step.NONCE, borne_out=device.received > 0) and not self._nonce_settled:
+            self._take_nonce()
+        elif (
+            device.has(Step.IDENTITY, borne_out=cloud.position > layouts.NONCE_SIZE)
+            and self._nonce_settled
+        ):
+            self._take_identity()
+        elif (
+            cloud.has(Step.CREDENTIALS, borne_out=device.position > layouts.IDENTITY_SIZE)
+            and self._identity_passed
+        ):
+            self._take_credentials()
+        elif device.step is not Step.RECORDS and device.overflows:
+            self._give_up(device)
+        elif cloud.step is not Step.RECORDS and cloud.overflows:
+            self._give_up(cloud)
+        else:
+            return False
+        return True
+
+    def _take_nonce(self) -> None:
+        beginning, waiting = self._cloud.beginning, self._cloud.buffer.captured
+        taken = self._cloud.buffer.take(layouts.NONCE_SIZE)
+        flaws, looks_like = inspect_nonce(beginning)
+        self._nonce = NonceReceived(
+            **taken.mark._asdict(),
+            nonce=taken.data,
+            flaws=flaws,
+            looks_like=looks_like,
+            excerpt=beginning if flaws else b"",
+            surplus=0 if self._device.position else waiting - len(taken.data or taken.head),
+        )
+        self._events.append(self._nonce)
+        self._cloud.advance()
+        self._nonce_settled = True
+
+    def _take_identity(self) -> None:
+        taken = self._device.buffer.take(layouts.IDENTITY_SIZE)
+        nonce = self._nonce
+        early = nonce is None or (nonce.nonce is not None and taken.mark.frame < nonce.frame)
+        self._events.append(
+            IdentitySent(
+                **taken.mark._asdict(), blob=taken.data, pieces=taken.pieces, before_nonce=early
+            )
+        )
+        self._device.advance()
+        self._identity_passed = True
+        if taken.data is not None:
+            tests = list(
+                try_identity(self._keyring, taken.data, nonce.nonce if nonce else None, taken.mark)
+            )
+            self._events += tests
+            self._sent_keys = tuple(
+                test.device_key for test in tests if test.device_key and test.state in _ID_KNOWN
+            )
+
+    def _take_credentials(self) -> None:
+        ciphertext = self._cloud.buffer.take(layouts.CIPHERTEXT_SIZE)
+        signature = self._cloud.buffer.take(layouts.SIGNATURE_SIZE)
+        mark = signature.mark
+        self._events.append(
+            CredentialsReceived(
+                **mark._asdict(), ciphertext=ciphertext.data, signature=signature.data
+            )
+        )
+        self._cloud.advance()
+        self._credentials_passed = self._credentials_settled = True
+        mac = None
+        if signature.data is not None:
+            signed = try_signature(self._keyring, signature.data, mark)
+            self._events += signed.events
+            mac = signed.mac
+        if ciphertext.data is not None:
+            opened = try_credentials(self._keyring, ciphertext.data, mac, self._sent_keys, mark)
+            self._events += opened.events
+            self._events += self._decryptor.learn(opened.candidates, mark)
+
+    def _give_up(self, side: Side) -> None:
+        """Take a side that sends far more than a handshake holds for some other protocol."""
+        self._events.append(
+            FramingLost(
+                **side.buffer.first_mark()._asdict(),
+                direction=side.direction,
+                offset=side.buffer.offset,
+                problem="bad_length",
+                excerpt=side.buffer.peek(_LOST_EXCERPT),
+            )
+        )
+        side.give_up()
+        if side is self._cloud:
+            self._nonce_settled = self._credentials_settled = True
+
+    def _say_short(self, side: Side, mark: Mark) -> None:
+        """Say, once, that a side's step stayed short now that no more bytes come."""
+        received, common = side.buffer.captured, mark._asdict()
+        if side.short:
+            return
+        if side.step is Step.NONCE and not self._nonce_settled:
+            start = side.beginning
+            looks_like = inspect_nonce(start).looks_like
+            self._events.append(
+                NonceShort(**common, received=received, looks_like=looks_like, excerpt=start)
+            )
+            self._nonce_settled = self._credentials_settled = side.short = True
+        elif side.step is Step.IDENTITY and 0 < len(side.buffer) < layouts.IDENTITY_SIZE:
+            self._events.append(IdentityShort(**common, received=received))
+            side.short = True
+        elif side.step is Step.CREDENTIALS and self._identity_passed:
+            if received:
+                self._events.append(CredentialsShort(**common, received=received))
+            self._credentials_settled = side.short = True
+
+    def _say_surplus(self, mark: Mark) -> None:
+        """Say how much came after the nonce before the device spoke, unless it is known."""
+        nonce = self._nonce
+        if nonce is None or nonce.nonce is None or self._cloud.step is not Step.CREDENTIALS:
+            return
+        received = self._cloud.buffer.captured
+        if received > nonce.surplus:
+            excerpt = self._cloud.beginning if nonce.flaws else b""
+            self._events.append(
+                SurplusAfterNonce(**mark._asdict(), received=received, excerpt=excerpt)
+            )
+
+    def _say_odd_size(self, mark: Mark) -> None:
+        """Say that more than the credentials came although the device never spoke again."""
+        cloud = self._cloud
+        if not self._credentials_passed or self._may_read_records(cloud):
+            return
+        waiting = cloud.buffer.peek(HELD)
+        if waiting and not is_chain(waiting):
+            received = layouts.CREDENTIALS_SIZE + cloud.buffer.captured
+            self._events.append(CredentialsOddSize(**mark._asdict(), received=received))
+            cloud.buffer.take(len(cloud.buffer))
+
+    def _say_record(self, direction: Direction, item: Record | Lost | Found) -> None:
+        common = item.mark._asdict() | {"direction": direction}
+        if isinstance(item, Lost):
+            self._events.append(
+                FramingLost(
+                    **common, offset=item.offset, problem=item.problem, excerpt=item.excerpt
+                )
+            )
+        elif isinstance(item, Found):
+            self._events.append(FramingFound(**common, offset=item.offset))
+        else:
+            whole = item.ciphertext is not None
+            self._events.append(
+                RecordSeen(**common, index=item.number, length=item.length, whole=whole)
+            )
+            self._events += self._decryptor.read(direction, item)

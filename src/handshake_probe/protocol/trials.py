@@ -1,0 +1,241 @@
+"""Keys tried on the handshake's three RSA blocks; every trial becomes an event.
+
+Whatever opens is proven by content: an identity by the nonce it echoes, the credentials by the
+HMAC inside their signature. "Padding looks right" alone is never enough to name a key.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from handshake_probe.keys.fingerprint import fingerprint, read_spki
+from handshake_probe.keys.keyring import CloudKey, DeviceKey, Keyring
+from handshake_probe.keys.rsa import (
+    decrypt_proven,
+    private_operation,
+    private_operation_as_firmware,
+    public_operation,
+)
+from handshake_probe.protocol.events import (
+    BlockState,
+    CredentialsTest,
+    IdentityTest,
+    SignatureTest,
+)
+from handshake_probe.protocol.layouts import HMAC_SIZE, SESSION_SIZE, Identity, split_identity
+from handshake_probe.protocol.pkcs1 import ENCRYPTED, SIGNED, open_block, read_digest_info
+from handshake_probe.protocol.stream import Mark
+
+# How much a state says, least first: the best reading of a key counts.
+_RANK = (
+    BlockState.NOT_BELOW_MODULUS,
+    BlockState.PADDING_BAD,
+    BlockState.PADDING_GOOD_LENGTH_ODD,
+    BlockState.HMAC_DIFFERS,
+    BlockState.UNPROVEN,
+    BlockState.OPENED,
+)
+_SHUT = (BlockState.NOT_BELOW_MODULUS, BlockState.PADDING_BAD)
+_DECRYPTED = (BlockState.OPENED, BlockState.UNPROVEN, BlockState.HMAC_DIFFERS)
+
+
+def try_identity(
+    keyring: Keyring, blob: bytes, nonce: bytes | None, mark: Mark
+) -> Iterator[IdentityTest]:
+    """Try every cloud key on an identity; without the nonce an opened one stays UNPROVEN."""
+    for key in keyring.cloud:
+        state, length, identity = _open_identity(key, blob, nonce)
+        yield IdentityTest(
+            frame=mark.frame,
+            time_ns=mark.time_ns,
+            key=key.fingerprint,
+            private=key.private is not None,
+            state=state,
+            plaintext_length=length,
+            device_id=identity.device_id if identity else None,
+            device_key=identity.device_key if identity else None,
+        )
+
+
+def _open_identity(
+    key: CloudKey, blob: bytes, nonce: bytes | None
+) -> tuple[BlockState, int | None, Identity | None]:
+    if int.from_bytes(blob, "big") >= key.n:
+        return BlockState.NOT_BELOW_MODULUS, None, None
+    if key.private is None:
+        return BlockState.FITS, None, None
+    plaintext = None
+    if nonce is not None:
+        plaintext = decrypt_proven(key.private, blob, lambda got: _echoes(got, nonce))
+    if plaintext is None:
+        plaintext = open_block(private_operation(key.private, blob), ENCRYPTED)
+    if plaintext is None:
+        return BlockState.PADDING_BAD, None, None
+    identity = split_identity(plaintext)
+    if identity is None:
+        return BlockState.PADDING_GOOD_LENGTH_ODD, len(plaintext), None
+    if nonce is None:
+        return BlockState.UNPROVEN, len(plaintext), identity
+    state = BlockState.OPENED if identity.nonce == nonce else BlockState.NONCE_DIFFERS
+    return state, len(plaintext), identity
+
+
+def _echoes(plaintext: bytes, nonce: bytes) -> bool:
+    identity = split_identity(plaintext)
+    return identity is not None and identity.nonce == nonce
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureTrials:
+    """All cloud keys tried on a signature."""
+
+    events: tuple[SignatureTest, ...]
+    mac: bytes | None  # the 20 bytes a signature that opened vouches for
+
+
+def try_signature(keyring: Keyring, signature: bytes, mark: Mark) -> SignatureTrials:
+    """Try every cloud key's public half on a signature; no private key is needed."""
+    events, macs = [], []
+    for key in keyring.cloud:
+        state, body = _open_signature(key, signature)
+        if state is BlockState.OPENED:
+            macs.append(body)
+        elif state is BlockState.DIGEST_INFO:
+            info = read_digest_info(body)
+            macs += [info.digest] if info and info.algorithm == "sha1" else []
+        length = len(body) if state not in _SHUT else None
+        events.append(
+            SignatureTest(
+                frame=mark.frame,
+                time_ns=mark.time_ns,
+                key=key.fingerprint,
+                state=state,
+                body_length=length,
+            )
+        )
+    return SignatureTrials(tuple(events), macs[0] if macs else None)
+
+
+def _open_signature(key: CloudKey, signature: bytes) -> tuple[BlockState, bytes]:
+    if int.from_bytes(signature, "big") >= key.n:
+        return BlockState.NOT_BELOW_MODULUS, b""
+    body = open_block(public_operation(key.n, key.e, signature), SIGNED)
+    if body is None:
+        return BlockState.PADDING_BAD, b""
+    if len(body) == HMAC_SIZE:
+        return BlockState.OPENED, body
+    if read_digest_info(body):
+        return BlockState.DIGEST_INFO, body
+    return BlockState.PADDING_GOOD_LENGTH_ODD, body
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Session material a device key brought to light."""
+
+    key: str  # fingerprint
+    session: bytes  # 40 bytes
+    proven: bool  # the signed HMAC matches
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialsTrials:
+    """All device keys tried on a ciphertext."""
+
+    events: tuple[CredentialsTest, ...]
+    candidates: tuple[Candidate, ...]  # proven ones first
+
+
+def try_credentials(
+    keyring: Keyring,
+    ciphertext: bytes,
+    mac: bytes | None,
+    sent_keys: tuple[bytes, ...],
+    mark: Mark,
+) -> CredentialsTrials:
+    """Try every device key on the 128-byte ciphertext.
+
+    `mac` is the HMAC of a signature that opened; `sent_keys` are SPKIs of opened identities. Of
+    public keys (registered or sent) it can only be said that the ciphertext is not theirs.
+    """
+    events, candidates = [], []
+    for key in keyring.devices:
+        reading = _open_credentials(key, ciphertext, mac)
+        events.append(
+            CredentialsTest(
+                frame=mark.frame,
+                time_ns=mark.time_ns,
+                key=key.fingerprint,
+                private=True,
+                state=reading.state,
+                plaintext_length=None if reading.plaintext is None else len(reading.plaintext),
+                firmware_opens=reading.firmware_opens,
+            )
+        )
+        proven = reading.state is BlockState.OPENED
+        if reading.plaintext and (proven or reading.state is BlockState.UNPROVEN):
+            candidates.append(Candidate(key.fingerprint, reading.plaintext, proven))
+    value = int.from_bytes(ciphertext, "big")
+    for name, n in _public_keys(keyring, sent_keys).items():
+        events.append(
+            CredentialsTest(
+                frame=mark.frame,
+                time_ns=mark.time_ns,
+                key=name,
+                private=False,
+                state=BlockState.NOT_BELOW_MODULUS if value >= n else BlockState.FITS,
+                plaintext_length=None,
+                firmware_opens=None,
+            )
+        )
+    candidates.sort(key=lambda candidate: not candidate.proven)
+    return CredentialsTrials(tuple(events), tuple(candidates))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    state: BlockState
+    plaintext: bytes | None
+    firmware_opens: bool
+
+
+def _open_credentials(key: DeviceKey, ciphertext: bytes, mac: bytes | None) -> _Reading:
+    """Try what a DER reader sees, then what the firmware sees; the better one counts."""
+
+    def grade(plaintext: bytes | None) -> tuple[BlockState, bytes | None]:
+        if plaintext is None:
+            return BlockState.PADDING_BAD, None
+        if len(plaintext) != SESSION_SIZE:
+            return BlockState.PADDING_GOOD_LENGTH_ODD, plaintext
+        if mac is None:
+            return BlockState.UNPROVEN, plaintext
+        signed = hmac.digest(plaintext, ciphertext, "sha1")
+        return (BlockState.OPENED if signed == mac else BlockState.HMAC_DIFFERS), plaintext
+
+    block = None
+    if key.firmware is not None:
+        block = private_operation_as_firmware(key.firmware, ciphertext)
+    firmware = grade(None if block is None else open_block(block, ENCRYPTED))
+    if int.from_bytes(ciphertext, "big") >= key.numbers.n > 1:
+        der: tuple[BlockState, bytes | None] = (BlockState.NOT_BELOW_MODULUS, None)
+    elif key.numbers.n <= 1:
+        der = grade(None)
+    else:
+        der = grade(open_block(private_operation(key.numbers, ciphertext), ENCRYPTED))
+    if firmware[0] is BlockState.PADDING_BAD:
+        best = der
+    else:
+        best = max(der, firmware, key=lambda graded: _RANK.index(graded[0]))
+    return _Reading(*best, firmware_opens=firmware[0] in _DECRYPTED)
+
+
+def _public_keys(keyring: Keyring, sent_keys: tuple[bytes, ...]) -> dict[str, int]:
+    """Return the modulus of every registered or sent public key by fingerprint, once each."""
+    moduli = {key.fingerprint: key.n for key in keyring.registered}
+    for spki in sent_keys:
+        numbers = read_spki(spki)
+        if numbers is not None:
+            moduli.setdefault(fingerprint(*numbers), numbers[0])
+    return moduli

@@ -1,0 +1,1 @@
+"""Tells what was found: text for a terminal, and JSON that is safe to look at."""

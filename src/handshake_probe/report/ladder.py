@@ -1,0 +1,167 @@
+"""The ladder: one connection's steps between device and cloud, and where it stopped.
+
+```
+  device 192.168.10.2:41224         10.99.10.2:5683 cloud
+    │── connects ────────────────────────────────────▶│    +0.000 s  frame 1
+    │◀─ nonce, the cloud's greeting · 40 bytes ───────│    +0.012 s  frame 4
+    │ ✗ the cloud closed the connection               │
+```
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rich.text import Text
+
+from handshake_probe.model.measurement import ConnectionReport, EventEntry
+from handshake_probe.model.vocabulary import Cause, EndedBy
+from handshake_probe.report.page import READABLE_WIDTH, Page
+from handshake_probe.report.safe import visible
+from handshake_probe.report.words import CAUSES, ENDINGS, STYLES, spaced
+
+_FIRST_STEPS = 12  # shown of a long connection, then "… more", then
+_LAST_STEPS = 4
+_INDENT = 4
+_WHEN_WIDTH = 26  # "  +12345.678 s  frame 12345"
+
+
+class Step(NamedTuple):
+    """How an event is drawn."""
+
+    arrow: str  # "to_cloud", "to_device", or "" for a remark
+    label: str
+
+
+STEPS: dict[str, Step] = {
+    "syn": Step("to_cloud", "connects"),
+    "syn_ack": Step("to_device", "accepts"),
+    "nonce_received": Step("to_device", "nonce, the cloud's greeting"),
+    "nonce_short": Step("to_device", "nonce, not whole"),
+    "identity_sent": Step("to_cloud", "identity, who the device is"),
+    "identity_short": Step("to_cloud", "identity, not whole"),
+    "credentials_received": Step("to_device", "credentials, the session key"),
+    "credentials_short": Step("to_device", "credentials, not whole"),
+    "credentials_odd_size": Step("to_device", "credentials of a wrong size"),
+    "session_keys": Step("", "session key found"),
+    "device_record": Step("to_cloud", "encrypted message"),
+    "cloud_record": Step("to_device", "encrypted message"),
+    "device_fin": Step("to_cloud", "closes"),
+    "cloud_fin": Step("to_device", "closes"),
+    "device_rst": Step("to_cloud", "reset"),
+    "cloud_rst": Step("to_device", "reset"),
+    "icmp": Step("to_device", "ICMP error"),
+}
+
+
+def draw_ladder(page: Page, connection: ConnectionReport) -> None:
+    """Draws one connection; a list of lines instead when the page is narrow."""
+    events = connection.events
+    hidden = len(events) - _FIRST_STEPS - _LAST_STEPS
+    shown = events if hidden <= 1 else [*events[:_FIRST_STEPS], None, *events[-_LAST_STEPS:]]
+    draw = _Lines(page) if page.narrow else _Ladder(page)
+    draw.ends(connection.device, connection.cloud)
+    for event in shown:
+        if event is None:
+            draw.remark(f"{page.glyphs.more} {hidden} more steps {page.glyphs.more}", "dim")
+        else:
+            draw.event(event)
+    draw.remark(*_stop(page, connection))
+
+
+def _stop(page: Page, connection: ConnectionReport) -> tuple[str, str]:
+    """The last line: who ended it, marked when that is where the handshake stopped."""
+    ending = ENDINGS[connection.ended_by]
+    if connection.cause in (Cause.HEALTHY, Cause.UNCLAIMED):
+        return ending, "dim"
+    symbol = CAUSES[connection.cause].symbol
+    if connection.ended_by is EndedBy.CAPTURE_END and symbol == "bad":
+        return ending, "dim"
+    return f"{getattr(page.glyphs, symbol)} {ending}", STYLES[symbol]
+
+
+def _label(page: Page, event: EventEntry) -> str:
+    step = STEPS.get(event.event)
+    label = step.label if step else spaced(event.event)
+    return label if event.bytes is None else f"{label} {page.glyphs.dot} {event.bytes} bytes"
+
+
+def _arrow(event: EventEntry) -> str:
+    step = STEPS.get(event.event)
+    return step.arrow if step else ""
+
+
+def _list_ends(page: Page, device: str, cloud: str) -> None:
+    page.line(("device ", "dim"), device, indent=2, hang=2)
+    page.line(("cloud  ", "dim"), cloud, indent=2, hang=2)
+
+
+class _Lines:
+    """The steps as lines, for narrow pages."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    def ends(self, device: str, cloud: str) -> None:
+        _list_ends(self._page, device, cloud)
+
+    def event(self, event: EventEntry) -> None:
+        arrow = _arrow(event)
+        mark = getattr(self._page.glyphs, arrow) if arrow else self._page.glyphs.dot
+        label = _label(self._page, event)
+        note = f": {visible(event.note)}" if event.note else ""
+        self._page.line(
+            f"{mark} {label}{note} ",
+            (f"(+{event.t:.3f} s, frame {event.frame})", "dim"),
+            indent=2,
+            hang=2,
+        )
+
+    def remark(self, remark: str, style: str) -> None:
+        self._page.line((remark, style), indent=2, hang=2)
+
+
+class _Ladder:
+    """The steps as rungs between two uprights."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._side = page.text(page.glyphs.side)
+        uprights = 2 * self._side.cell_len
+        self._rung = min(page.width, READABLE_WIDTH) - _INDENT - uprights - _WHEN_WIDTH
+
+    def ends(self, device: str, cloud: str) -> None:
+        left = self._page.text(("device ", "dim"), device)
+        right = self._page.text(cloud, (" cloud", "dim"))
+        between = self._rung + 4 - left.cell_len - right.cell_len
+        if between >= 2:
+            self._page.exact(Text("  ") + left + Text(" " * between) + right)
+        else:
+            _list_ends(self._page, device, cloud)
+
+    def event(self, event: EventEntry) -> None:
+        when = self._page.text((f"{f'+{event.t:.3f} s':>13}  frame {event.frame}", "dim"))
+        arrow, label = _arrow(event), self._page.text(_label(self._page, event), limit=self._rung)
+        if arrow:
+            self._upright(self._arrow(arrow, label), when)
+        else:
+            self._upright(Text(" ") + label, when)
+        if event.note:
+            self.remark(visible(event.note), "dim")
+
+    def remark(self, remark: str, style: str) -> None:
+        text = self._page.text((remark, style))
+        for line in self._page.wrapped(text, self._rung - 2):
+            self._upright(Text(" ") + line, Text())
+
+    def _arrow(self, arrow: str, label: Text) -> Text:
+        glyphs = self._page.glyphs
+        line = Text(glyphs.across * 2 + " ") + label + Text(" ")
+        if arrow == "to_cloud":
+            return line + Text(glyphs.across * (self._rung - line.cell_len - 1) + glyphs.to_cloud)
+        line = Text(glyphs.to_device) + line[1:]
+        return line + Text(glyphs.across * (self._rung - line.cell_len))
+
+    def _upright(self, rung: Text, when: Text) -> None:
+        inner = self._page.pad(rung, self._rung)
+        self._page.exact(Text(" " * _INDENT) + self._side + inner + self._side + when)

@@ -1,0 +1,53 @@
+"""A measurement as text: capture, devices, what the capture is worth, the count at the end."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from handshake_probe.model.measurement import Finding, Measurement, Source
+from handshake_probe.model.vocabulary import SEVERITY_ORDER
+from handshake_probe.report.device import show_consequences, show_device, show_verdict
+from handshake_probe.report.findings import show_findings
+from handshake_probe.report.page import Page
+from handshake_probe.report.times import FULL_TIME, local_time
+from handshake_probe.report.words import counted, spaced
+
+
+def write_text(measurement: Measurement, stream: TextIO, *, messages: bool = False) -> None:
+    """Writes the report of one measurement to `stream`, as wide as it is (80 in a pipe)."""
+    page = Page(stream)
+    _source(page, measurement.source)
+    for device in measurement.devices:
+        page.blank()
+        show_device(page, device, _about(measurement, device.address), messages=messages)
+    if not measurement.devices:
+        page.blank()
+        show_verdict(page, measurement.verdict)
+        show_consequences(page, measurement.verdict)
+    capture_findings = _about(measurement, None)
+    if capture_findings:
+        page.blank()
+        page.line(("capture", "bold"), indent=2)
+        show_findings(page, capture_findings, (), None)
+    if len(measurement.devices) > 1:
+        page.blank()
+        page.line((_counts(measurement), "bold"), hang=2)
+
+
+def _about(measurement: Measurement, address: str | None) -> list[Finding]:
+    return [finding for finding in measurement.findings if finding.device == address]
+
+
+def _source(page: Page, source: Source) -> None:
+    parts = [source.path, counted(source.frames, "frame")]
+    if source.first:
+        parts.append(f"from {local_time(source.first, FULL_TIME)}")
+    if source.truncated:
+        parts.append("cut off in the middle")
+    page.line((f" {page.glyphs.dot} ".join(parts), "dim"), hang=2)
+
+
+def _counts(measurement: Measurement) -> str:
+    causes = [device.verdict.cause for device in measurement.devices]
+    told = [f"{causes.count(cause)} {spaced(cause)}" for cause in SEVERITY_ORDER if cause in causes]
+    return f"{counted(len(causes), 'device')}: {', '.join(told)}"
