@@ -339,34 +339,33 @@ def test_json_is_written_without_the_terminal_library(captures_dir: Path) -> Non
     assert "rich" not in {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
 
 
+def run_into(stdout: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "handshake_probe", *arguments],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-def test_a_full_disk_is_an_error_and_not_a_verdict() -> None:
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "handshake_probe", "schema"],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+@pytest.mark.parametrize("command", ["schema", "explain", "--help", "--version"])
+def test_a_full_disk_is_an_error_and_not_a_verdict(command: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = run_into(full.fileno(), command)
     assert done.returncode == 4
-    assert "Traceback" not in done.stderr
     assert done.stderr.startswith("handshake-probe: error: ")
+    assert len(done.stderr.splitlines()) == 2
 
 
-def test_a_closed_pipe_is_quiet() -> None:
+@pytest.mark.parametrize("command", ["schema", "explain", "--help", "--version"])
+def test_a_closed_pipe_is_quiet(command: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "handshake_probe", "schema"],
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run_into(writer, command)
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (4, "")

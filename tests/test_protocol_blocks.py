@@ -4,8 +4,8 @@ import hashlib
 import hmac
 
 import pytest
-import vectors
 
+import vectors
 from handshake_probe.keys.rsa import private_operation, public_operation
 from handshake_probe.protocol import layouts
 from handshake_probe.protocol.pkcs1 import ENCRYPTED, SIGNED, open_block, read_digest_info

@@ -151,5 +151,5 @@ def test_codes_are_written_as_the_standard_does() -> None:
     ],
 )
 def test_what_does_not_fit_is_not_written(message: CoapMessage) -> None:
-    with pytest.raises(ValueError, match="has at most|have|has 16|never fall"):
+    with pytest.raises(ValueError, match=r"at most|have|16 bits|never fall"):
         encode(message)

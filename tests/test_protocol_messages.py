@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import vectors
 from hypothesis import given
 from hypothesis import strategies as st
 
+import vectors
 from handshake_probe.packets.units import Direction
 from handshake_probe.protocol.coap import CoapMessage, Option, Type, encode
 from handshake_probe.protocol.hello import device_os_of, read_goodbye

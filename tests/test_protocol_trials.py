@@ -5,11 +5,11 @@ import hmac
 from functools import cache
 
 import pytest
-import vectors
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+import vectors
 from handshake_probe.keys.fingerprint import spki
-from handshake_probe.keys.keyring import Keyring
+from handshake_probe.keys.keyring import CloudKey, DeviceKey, Keyring
 from handshake_probe.keys.numbers import PrivateNumbers
 from handshake_probe.keys.rsa import private_operation, public_operation
 from handshake_probe.protocol.events import BlockState
@@ -37,7 +37,7 @@ def sign(key: PrivateNumbers, body: bytes) -> bytes:
 
 
 def identity(
-    key: vectors.CloudKey, blob: bytes = vectors.IDENTITY_LONG, nonce: bytes | None = vectors.NONCE
+    key: CloudKey, blob: bytes = vectors.IDENTITY_LONG, nonce: bytes | None = vectors.NONCE
 ) -> tuple[object, ...]:
     [test] = try_identity(Keyring(cloud=(key,)), blob, nonce, MARK)
     assert (test.frame, test.time_ns, test.key) == (7, 7000, key.fingerprint)
@@ -113,7 +113,7 @@ def test_a_signature_by_another_key_is_told() -> None:
 
 
 def credentials(
-    key: vectors.DeviceKey,
+    key: DeviceKey,
     mac: bytes | None = vectors.MAC,
     ciphertext: bytes = vectors.CIPHERTEXT,
 ) -> tuple[object, ...]:

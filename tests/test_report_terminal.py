@@ -8,7 +8,13 @@ import msgspec
 import pytest
 
 import documents
-from handshake_probe.model.measurement import Blocker, EventEntry, Measurement, MessageEntry
+from handshake_probe.model.measurement import (
+    Blocker,
+    EventEntry,
+    KeyUsed,
+    Measurement,
+    MessageEntry,
+)
 from handshake_probe.model.vocabulary import Cause, EndedBy, Severity, Stage
 from handshake_probe.report.connections import connection_table
 from handshake_probe.report.device import most_telling
@@ -206,9 +212,13 @@ def test_the_ladder_shows_steps_bytes_times_frames_and_who_stopped() -> None:
     start = next(index for index, line in enumerate(lines) if "10.99.10.2:5683 cloud" in line)
     assert "device 192.168.10.2:41224" in lines[start]
     assert re.search(r"│── connects ─+▶│ +\+0\.000 s  frame 1$", lines[start + 1])
-    assert re.search(r"│◀─ nonce.* · 40 bytes ─+│ +\+0\.012 s  frame 4$", lines[start + 2])
-    assert re.search(r"│── identity.* · 256 bytes ─+▶│ +\+0\.031 s  frame 6$", lines[start + 3])
-    assert re.search(r"│ ✗ the cloud closed the connection +│$", lines[start + 4])
+    assert re.search(
+        r"│◀─ greeting \(nonce\) · 40 bytes ─+│ +\+0\.012 s  frame 4$", lines[start + 2]
+    )
+    assert re.search(
+        r"│── identity \(who it is\) · 256 bytes ─+▶│ +\+0\.031 s  frame 6$", lines[start + 3]
+    )
+    assert re.search(r"│ ✗ closed from the cloud's side +│$", lines[start + 4])
 
 
 def test_a_long_ladder_is_folded() -> None:
@@ -216,8 +226,8 @@ def test_a_long_ladder_is_folded() -> None:
     seen = documents.connection(Cause.INCONCLUSIVE, events=many)
     judged = documents.verdict(Cause.INCONCLUSIVE)
     text = told(documents.measurement(documents.device(judged, connections=[seen])))
-    assert text.count("something new") == 16
-    assert "… 184 more steps …" in text
+    assert text.count("something new") == 13
+    assert "… 187 more steps …" in text
     assert "frame 200" in text
 
 
@@ -293,6 +303,37 @@ def test_findings_stay_with_their_device_and_the_captures_come_last() -> None:
     assert places == sorted(places)
 
 
+def test_a_step_that_settles_is_said_once() -> None:
+    judged = documents.verdict(
+        Cause.INCONCLUSIVE, settles="Do this.", next_steps=["Do this.", "Then that."]
+    )
+    text = told(documents.measurement(documents.device(judged)))
+    assert text.count("Do this.") == 1
+    assert "next, the first step would settle it" in text
+
+
+def test_notes_stand_beside_their_step_or_below_it() -> None:
+    long = "a note that is much too long to stand beside its step"
+    steps = [
+        EventEntry(event="icmp", frame=1, t=0.0, note="from 10.0.0.1"),
+        EventEntry(event="nonce_received", frame=2, t=0.0, bytes=40, note=long),
+    ]
+    seen = documents.connection(Cause.NETWORK_BLOCKED, events=steps)
+    judged = documents.verdict(Cause.NETWORK_BLOCKED)
+    text = told(documents.measurement(documents.device(judged, connections=[seen])))
+    assert "│◀─ ICMP error, from 10.0.0.1 ─" in text
+    assert re.search("│ a note that is .*│$", text, re.MULTILINE)
+
+
+def test_the_keys_are_named() -> None:
+    names = ["a.pem", "b.der", "a.pem", "c.pem", "d.pem", "e.pem", "f.pem"]
+    keys = [KeyUsed(fingerprint="", role="cloud_public", source=name) for name in names]
+    assert "keys: a.pem · b.der · c.pem · d.pem and 2 more\n" in told(
+        documents.measurement(keys=keys)
+    )
+    assert "keys: none\n" in told(documents.measurement())
+
+
 def test_several_devices_are_counted_at_the_end() -> None:
     sound = documents.device(documents.verdict(Cause.HEALTHY))
     stopped = documents.device(documents.verdict(Cause.NETWORK_BLOCKED), address="192.168.10.3")
@@ -306,8 +347,8 @@ def test_messages_are_shown_when_asked_for() -> None:
     assert "Hello product=6" not in quiet
     assert re.search(r"\+0\.250 s  ─▶  frame 9 +Hello product=6", talking)
     assert re.search(r"◀─  frame 11 +Hello", talking)
-    assert "needs" not in talking
-    assert "none could be decrypted" in told(documents.blocked(), messages=True)
+    assert "none to show" not in talking
+    assert "none to show" in told(documents.blocked(), messages=True)
 
 
 def test_everything_the_verdict_says_is_told() -> None:

@@ -13,7 +13,10 @@ from handshake_probe import __version__
 from handshake_probe.capture.files import CaptureFile, open_capture
 from handshake_probe.diagnose.devices import is_cloud_name
 from handshake_probe.diagnose.document import build_measurement, rfc3339
-from handshake_probe.diagnose.observe_connection import observe_connection, without_cloud_tests
+from handshake_probe.diagnose.observe_connection import (
+    observe_connection,
+    without_cloud_tests,
+)
 from handshake_probe.diagnose.observe_hosts import HostObserver
 from handshake_probe.diagnose.observe_names import NameObserver
 from handshake_probe.diagnose.shapes import ShapeScan
@@ -28,8 +31,18 @@ from handshake_probe.packets.addresses import address_text
 from handshake_probe.packets.connection import Connection
 from handshake_probe.packets.decode import decode
 from handshake_probe.packets.flows import FlowPiece, FlowTable
-from handshake_probe.packets.units import Datagram, Icmp, Segment, Skipped
+from handshake_probe.packets.units import (
+    Datagram,
+    Direction,
+    Icmp,
+    Segment,
+    Skipped,
+    StreamData,
+    StreamGap,
+    StreamPiece,
+)
 from handshake_probe.protocol.events import NonceReceived, RecordSeen
+from handshake_probe.protocol.shape import looks_like_handshake
 from handshake_probe.protocol.transcript import Transcript
 
 CLOUD_PORT = 5683
@@ -152,15 +165,15 @@ def _read(
 ) -> _Reading:
     reading = _Reading()
     flows = FlowTable(ports.__contains__)
+    watchers: dict[int, Watcher] = {}
 
     def watch(pieces: Iterable[FlowPiece]) -> None:
         for connection, direction, piece in pieces:
             number = connection.facts.number
-            transcript = reading.transcripts.get(number)
-            if transcript is None:
-                transcript = Transcript(keyring, midstream=connection.facts.midstream)
-                reading.transcripts[number] = transcript
-            transcript.feed(direction, piece)
+            watcher = watchers.get(number)
+            if watcher is None:
+                watcher = watchers[number] = Watcher(keyring, midstream=connection.facts.midstream)
+            watcher.feed(direction, piece)
 
     for frame in capture:
         if progress is not None and frame.number % 10_000 == 0:
@@ -188,10 +201,49 @@ def _read(
     reading.connections = flows.connections
     reading.evicted = flows.evicted
     for connection in reading.connections:
-        transcript = reading.transcripts.get(connection.facts.number)
-        if transcript is not None:
-            transcript.finish(connection.facts.last_ns, connection.facts.last_frame)
+        facts = connection.facts
+        watcher = watchers.get(facts.number)
+        if watcher is not None:
+            reading.transcripts[facts.number] = watcher.finish(facts.last_ns, facts.last_frame)
     return reading
+
+
+class Watcher:
+    """One connection's transcript; two of them while it is open how much the capture missed.
+
+    A capture that starts between SYN and nonce holds the whole handshake all the same. Whether it
+    does shows in the sizes of the first two turns.
+    """
+
+    def __init__(self, keyring: Keyring, *, midstream: bool) -> None:
+        self._whole = Transcript(keyring)
+        self._late = Transcript(keyring, midstream=True) if midstream else None
+        self._turns: list[tuple[Direction, int]] = []
+
+    def feed(self, direction: Direction, piece: StreamPiece) -> None:
+        """Take the next piece of either stream."""
+        self._whole.feed(direction, piece)
+        if self._late is not None:
+            self._late.feed(direction, piece)
+            self._count(direction, piece)
+
+    def _count(self, direction: Direction, piece: StreamPiece) -> None:
+        size = len(piece.data) if isinstance(piece, StreamData) else 0
+        size = piece.length if isinstance(piece, StreamGap) else size
+        if self._turns and self._turns[-1][0] is direction:
+            self._turns[-1] = (direction, self._turns[-1][1] + size)
+        elif size and len(self._turns) < 3:
+            self._turns.append((direction, size))
+
+    def finish(self, time_ns: int, frame: int) -> Transcript:
+        """End the connection; return the transcript that fits."""
+        self._whole.finish(time_ns, frame)
+        if self._late is None:
+            return self._whole
+        self._late.finish(time_ns, frame)
+        (first, nonce), (_, identity) = (*self._turns, (None, 0), (None, 0))[:2]
+        from_start = first is Direction.CLOUD_TO_DEVICE and looks_like_handshake(nonce, identity)
+        return self._whole if from_start else self._late
 
 
 def _source(path: str, capture: CaptureFile, reading: _Reading) -> Source:

@@ -14,9 +14,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line (`sys.argv` by default) and returns its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     page = front.answer(given)
-    if page is not None:
-        sys.stdout.write(page)
-        return 0
-    from handshake_probe.cli.run import run  # click takes most of a start
+    if page is None:
+        from handshake_probe.cli.run import run  # click takes most of a start
 
-    return run(given)
+        return run(given)
+    try:
+        sys.stdout.write(page)
+        sys.stdout.flush()
+    except OSError as error:
+        from handshake_probe.cli.run import failed
+
+        return failed(error)
+    return 0

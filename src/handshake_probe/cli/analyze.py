@@ -16,6 +16,9 @@ from handshake_probe.keys.keyring import Keyring
 from handshake_probe.model.measurement import Measurement, to_json
 from handshake_probe.report.safe import safe_json
 
+_CAPTURE_HELP = "give captures (pcap, pcapng) as arguments, and keys with --keys"
+_KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
+
 
 @click.command(
     "analyze",
@@ -70,7 +73,10 @@ def command(
 
     CAPTURE is a pcap or pcapng file. Nothing is sent anywhere.
     """
-    keyring, notes = pipeline.load_keys(keys, cloud_keys)
+    try:
+        keyring, notes = pipeline.load_keys(keys, cloud_keys)
+    except HandshakeProbeError as error:
+        return complaints.expected(error, _KEY_HELP)
     for line in notes:
         complaints.note(line)
     codes = []
@@ -95,7 +101,7 @@ def _measure(
         with progress_of(path) as progress:
             measurement = pipeline.analyze(path, keyring=keyring, ports=ports, progress=progress)
     except HandshakeProbeError as error:
-        return None, complaints.expected(error)
+        return None, complaints.expected(error, _CAPTURE_HELP)
     except Exception as error:
         return None, complaints.internal(error, path)
     return measurement, exit_code_of(measurement.verdict.cause)

@@ -10,13 +10,10 @@ import click
 
 from handshake_probe.cli.exits import ExitCode
 from handshake_probe.cli.front import PROGRAM
-from handshake_probe.errors import HandshakeProbeError, KeyFileError, UnreadableInput
+from handshake_probe.errors import HandshakeProbeError, UnreadableInput
 from handshake_probe.report.safe import PROSE, visible
 
 DEBUG = "HANDSHAKE_PROBE_DEBUG"
-
-_CAPTURE_HELP = "give captures (pcap, pcapng) as arguments, and keys with --keys"
-_KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
 
 
 def say(message: str) -> None:
@@ -30,14 +27,11 @@ def note(message: str) -> None:
     say(f"note: {message}")
 
 
-def expected(error: HandshakeProbeError) -> ExitCode:
+def expected(error: HandshakeProbeError, help_line: str) -> ExitCode:
     """An error that was raised on purpose; returns its exit code."""
     say(f"error: {error}")
-    if isinstance(error, UnreadableInput):
-        _help(_KEY_HELP if isinstance(error, KeyFileError) else _CAPTURE_HELP)
-        return ExitCode.UNUSABLE
-    _help(f"{PROGRAM} --help")
-    return ExitCode.COULD_NOT_RUN
+    _help(help_line)
+    return ExitCode.UNUSABLE if isinstance(error, UnreadableInput) else ExitCode.COULD_NOT_RUN
 
 
 def usage(error: click.UsageError) -> None:

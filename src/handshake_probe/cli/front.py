@@ -44,9 +44,9 @@ Examples:
 def answer(arguments: Sequence[str]) -> str | None:
     """What to print for a command line that asks for nothing more than this page."""
     match arguments:
-        case ["--help" | "-h"]:
+        case ["--help" | "-h", *_]:
             return HELP
-        case ["--version"]:
+        case ["--version", *_]:
             return VERSION
         case _:
             return None

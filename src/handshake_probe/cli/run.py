@@ -23,14 +23,20 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         complaints.say("interrupted")
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        _silence_stdout()
-        return ExitCode.COULD_NOT_RUN
-    except HandshakeProbeError as error:
-        return complaints.expected(error)
     except Exception as error:
-        return complaints.internal(error)
+        return failed(error)
     return code
+
+
+def failed(error: Exception) -> ExitCode:
+    """Says why nothing more comes, and with which exit code."""
+    if isinstance(error, OSError):
+        _silence_stdout()
+    if isinstance(error, BrokenPipeError):
+        return ExitCode.COULD_NOT_RUN
+    if isinstance(error, HandshakeProbeError):
+        return complaints.expected(error, f"{PROGRAM} --help")
+    return complaints.internal(error)
 
 
 def _invoke(arguments: list[str]) -> int:
@@ -48,6 +54,7 @@ def _invoke(arguments: list[str]) -> int:
 
 
 def _silence_stdout() -> None:
-    """Keeps the interpreter from complaining about the closed pipe when it flushes at exit."""
+    """Throws away what could not be written, lest the interpreter try again at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -121,6 +121,22 @@ class Case:
         return self.connection.capture_end - self.connection.ended
 
     @property
+    def refused_for_good(self) -> bool:
+        """No later connection became a session, and the cloud was away or ended one in between."""
+        here = self.connection.stream
+        if any(c.stream > here and c.stage == "session" for c in self.siblings):
+            return False
+        sessions = [c for c in self.siblings if c.stream < here and c.stage == "session"]
+        between = [
+            c
+            for c in self.siblings
+            if sessions and sessions[-1].stream < c.stream < here and c.stage == "tcp_syn"
+        ]
+        return bool(between) or any(
+            c.ended_by in ("cloud_fin", "cloud_rst") for c in sessions[-1:]
+        )
+
+    @property
     def earlier_session(self) -> ConnectionSeen | None:
         """An earlier connection of the same device to the same cloud that became a session."""
         return next(

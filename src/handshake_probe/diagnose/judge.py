@@ -11,9 +11,9 @@ from handshake_probe.diagnose.judge_identity import judge_identity
 from handshake_probe.diagnose.judge_nonce import judge_foreign_nonce, judge_no_identity, judge_no_nonce
 from handshake_probe.diagnose.judge_session import judge_hello, judge_session
 from handshake_probe.diagnose.judge_redirect import judge_redirect
-from handshake_probe.diagnose.judgement import Clue, Judgement, frames, undecided
+from handshake_probe.diagnose.judgement import Clue, Judgement, frames, healthy, undecided
 from handshake_probe.diagnose.path_rules import judge_path
-from handshake_probe.model.vocabulary import Cause, Mechanism, Stage
+from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Stage
 
 STAGE_RULES: dict[Stage, Callable[[Case], Judgement]] = {
     Stage.TCP_SYN: judge_connect,
@@ -29,6 +29,8 @@ STAGE_RULES: dict[Stage, Callable[[Case], Judgement]] = {
 def judge_connection(case: Case) -> Judgement:
     """The cause of this connection's failure, or that it is healthy."""
     connection = case.connection
+    if connection.one_sided:
+        return _one_sided(case)
     redirect = judge_redirect(case)
     if redirect is not None:
         return redirect
@@ -53,6 +55,28 @@ def _unfinished(case: Case) -> bool:
     sent = case.connection.from_device
     return (
         not case.connection.stage.reached(Stage.SESSION) or sent.acknowledged_up_to < sent.sent_up_to
+    )
+
+
+def _one_sided(case: Case) -> Judgement:
+    connection = case.connection
+    clue = Clue(
+        "HP612",
+        "The capture holds the packets of one side only; the other side's are acknowledged unseen.",
+        (connection.id, *frames(connection.first_frame)),
+        Confidence.LIKELY,
+    )
+    if connection.stage is Stage.SESSION:
+        return healthy(
+            clue,
+            "The capture shows one side only, and what it acknowledges is a running session.",
+        )
+    return undecided(
+        tuple(cause for cause in Cause if cause not in (Cause.INCONCLUSIVE, Cause.UNCLAIMED)),
+        Mechanism.CAPTURE_INCOMPLETE,
+        clue,
+        "The capture shows one side of the connection only: too little to judge.",
+        "A capture that holds both directions (a mirror port set to both, no filter on a sender).",
     )
 
 

@@ -51,7 +51,8 @@ def judge_icmp(case: Case, message: IcmpSeen) -> Judgement:
     cloud = host_of(case.connection.cloud)
     evidence = (case.connection.id, *frames(message.frame))
     numbers = f"ICMP type {message.type} code {message.code}"
-    if message.source == cloud:
+    prohibited = key in PROHIBITED
+    if message.source == cloud and not prohibited:
         clue = Clue("HP501", f"{cloud} itself answers with {numbers}, {word}.", evidence)
         return undecided(
             (Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
@@ -61,7 +62,6 @@ def judge_icmp(case: Case, message: IcmpSeen) -> Judgement:
             "its service is not running, or a firewall in front of it speaks in its name.",
             "Check on the cloud's host that its service listens and its firewall lets TCP in.",
         )
-    prohibited = key in PROHIBITED
     clue = Clue(
         "HP113",
         f"{message.source} refuses the connection to {case.connection.cloud}: {numbers}, {word}.",
@@ -79,6 +79,7 @@ def judge_icmp(case: Case, message: IcmpSeen) -> Judgement:
             Mechanism.ICMP_PROHIBITED,
             clue,
             f"{message.source} on the way to the cloud refuses the connection by policy ({word}).",
+            others=(Cause.SERVER_FAULT,) if message.source == cloud else (),
             blocker=blocker,
         )
     return caused(

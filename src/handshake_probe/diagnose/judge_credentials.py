@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from handshake_probe.diagnose.case import Case
-from handshake_probe.diagnose.judge_identity import SENT_KEY_FLAWS, mismatch_by_keys
+from handshake_probe.diagnose.judge_identity import (
+    SENT_KEY_FLAWS,
+    mismatch_by_keys,
+    surplus_nonce,
+)
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.model.observations import CredentialsSeen, KeyTest
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
@@ -45,7 +49,8 @@ def judge_credentials(case: Case) -> Judgement:
         evidence,
     )
     return (
-        _odd_signature(case, got, clue)
+        surplus_nonce(case)
+        or _odd_signature(case, got, clue)
         or _by_register(case, clue)
         or _by_device_key(case, clue)
         or _by_signature(case, clue)
@@ -175,22 +180,39 @@ def _by_device_key(case: Case, clue: Clue) -> Judgement | None:
     signature = _signature(case)
     signed = signature is not None and signature.state == "opened"
     if opened is not None and opened.state == "opened" and signed:
-        return undecided(
-            (Cause.DEVICE_KEY_CORRUPTION, Cause.DEVICE_FAULT),
-            Mechanism.CREDENTIALS_REFUSED,
+        return caused(
+            Cause.DEVICE_FAULT,
+            Mechanism.DEVICE_CLOSED_EARLY,
             Clue(
-                "HP302",
+                "HP521",
                 f"Signature and credentials are right for {case.keys.name(opened.key)}, "
-                "yet the device gives up.",
+                "also the way the firmware reads it, yet the device gives up.",
                 (connection.id, *frames(opened.frame)),
+                Confidence.LIKELY,
             ),
-            "The credentials fit the given device key, and the device cannot use them: "
-            "what it holds in flash differs from that file, or the device is at fault.",
-            "The key read back from the device (`particle keys save`), given with `--keys`.",
+            "Network, cloud and both keys are right, and the device gives up all the same.",
             clue,
+            others=(Cause.DEVICE_KEY_CORRUPTION,),
+            assumption="that the given key file is what the device holds in flash",
         )
     own = [t for t in ours if case.device_id and _owner(case, t.key) == case.device_id]
     if opened is None and own and signed:
+        if case.keys.register.get(case.device_id or "") == own[0].key:
+            return caused(
+                Cause.SERVER_FAULT,
+                Mechanism.CREDENTIALS_MALFORMED,
+                Clue(
+                    "HP522",
+                    "The device's key is the registered one, and the credentials do not open with "
+                    "it: the cloud did not encrypt for the key it has on file.",
+                    (connection.id, *frames(own[0].frame)),
+                    Confidence.LIKELY,
+                ),
+                "The device holds the registered key; the cloud's credentials are not made for it.",
+                clue,
+                others=(Cause.DEVICE_KEY_CORRUPTION,),
+                assumption="that the given register is the one the cloud uses",
+            )
         return caused(
             Cause.DEVICE_KEY_CORRUPTION,
             Mechanism.CREDENTIALS_NOT_DECRYPTABLE,

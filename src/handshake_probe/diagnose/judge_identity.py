@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from handshake_probe.diagnose.case import Case
-from handshake_probe.diagnose.judge_nonce import judge_foreign_nonce
+from handshake_probe.diagnose.judge_nonce import accepted_by_first_hop, judge_foreign_nonce
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
+from handshake_probe.diagnose.path_rules import peer_gone
 from handshake_probe.model.observations import KeyTest
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
 # Clouds answer an identity within a second; JS servers wait 10 or 30 s for one, devices 20 s.
 ANSWER_PATIENCE = 8.0
+NONCE_SIZE = 40
 # The device reads for 20 s; when it closes much earlier it did not wait for the answer.
 DEVICE_READS = 15.0
 OPEN_QUESTION = (
@@ -33,7 +35,33 @@ def judge_identity(case: Case) -> Judgement:
         foreign = judge_foreign_nonce(case, connection.nonce)
         if foreign is not None:
             return foreign
-    return mismatch_by_keys(case) or _partial_credentials(case) or _by_ending(case)
+    return (
+        mismatch_by_keys(case)
+        or surplus_nonce(case)
+        or _partial_credentials(case)
+        or _by_ending(case)
+    )
+
+
+def surplus_nonce(case: Case) -> Judgement | None:
+    """A cloud that sends more than 40 bytes first: the device takes the rest for its answer."""
+    nonce = case.connection.nonce
+    if nonce is None or nonce.received <= NONCE_SIZE or nonce.flaws:
+        return None
+    clue = Clue(
+        "HP503",
+        f"The cloud's first message has {nonce.received} bytes; devices read 40 and take the rest "
+        "for the beginning of the credentials.",
+        (case.connection.id, *frames(nonce.frame)),
+        Confidence.LIKELY,
+    )
+    return caused(
+        Cause.SERVER_FAULT,
+        Mechanism.NONCE_MALFORMED,
+        clue,
+        "The cloud's first message is too long, and everything after it is misread.",
+        others=(Cause.NETWORK_BLOCKED,),
+    )
 
 
 def mismatch_by_keys(case: Case) -> Judgement | None:
@@ -90,13 +118,39 @@ def _partial_credentials(case: Case) -> Judgement | None:
     got = case.connection.credentials
     if got is None or got.whole:
         return None
-    if case.connection.ended_by is EndedBy.CAPTURE_END:
+    connection = case.connection
+    if connection.ended_by is EndedBy.CAPTURE_END:
         return _capture_ended(case, "The capture ends in the middle of the cloud's answer.")
+    evidence = (connection.id, *frames(got.frame))
+    if got.looks_like is not None:
+        return caused(
+            Cause.NETWORK_BLOCKED,
+            Mechanism.FOREIGN_NONCE,
+            Clue(
+                "HP121",
+                f"The identity is answered with {got.looks_like.upper()}"
+                + (f' ("{got.excerpt[:48]}").' if got.excerpt else "."),
+                evidence,
+                Confidence.LIKELY,
+            ),
+            f"A proxy answers the device's identity with {got.looks_like.upper()}: "
+            "the network intercepts the connection.",
+            others=(Cause.SERVER_FAULT,),
+        )
     clue = Clue(
         "HP508",
         f"The cloud answers the identity with {got.received} bytes instead of 384.",
-        (case.connection.id, *frames(got.frame)),
+        evidence,
     )
+    if connection.ended_by is EndedBy.CLOUD_FIN and not accepted_by_first_hop(case):
+        return caused(
+            Cause.SERVER_FAULT,
+            Mechanism.CREDENTIALS_MALFORMED,
+            clue,
+            f"The cloud sends {got.received} bytes of its answer and closes: nothing was lost on "
+            "the way, it sent no more.",
+            others=(Cause.NETWORK_BLOCKED,),
+        )
     return undecided(
         (Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
         Mechanism.CREDENTIALS_MALFORMED,
@@ -117,9 +171,9 @@ def _by_ending(case: Case) -> Judgement:
         return _cloud_closed(case, waited)
     evidence = (connection.id, *frames(identity.frame, connection.ended_frame))
     if connection.ended_by is EndedBy.CAPTURE_END and case.quiet < ANSWER_PATIENCE:
-        return _capture_ended(
-            case, f"The capture ends {waited:.1f} s after the identity was sent."
-        )
+        text = f"The capture ends {waited:.1f} s after the identity was sent."
+        known = _registered_judgement(case, Clue("HP605", text, evidence), refused=False)
+        return known or _capture_ended(case, text)
     if (
         connection.ended_by in (EndedBy.DEVICE_FIN, EndedBy.DEVICE_RST)
         and waited < DEVICE_READS
@@ -161,6 +215,9 @@ def _silence(
         f"The cloud has the identity (acknowledged) and says nothing for {waited:.0f} s.",
         evidence,
     )
+    gone = peer_gone(case)
+    if gone is not None:
+        return gone
     known = _registered_judgement(case, clue)
     if known is not None:
         return known
@@ -214,6 +271,8 @@ def _cloud_closed(case: Case, waited: float) -> Judgement:
         )
     split = identity.pieces > 1
     candidates = (Cause.SERVER_FAULT, *OPEN_QUESTION[:3]) if split else OPEN_QUESTION
+    if accepted_by_first_hop(case):
+        candidates = (Cause.NETWORK_BLOCKED, *candidates)
     if case.keys.ambiguous:
         settles = "Which of the given keys is this cloud's: name it with `--cloud-key FILE`."
     elif case.earlier_session is not None:
@@ -236,8 +295,11 @@ def _cloud_closed(case: Case, waited: float) -> Judgement:
     )
 
 
-def _registered_judgement(case: Case, clue: Clue) -> Judgement | None:
-    """An identity the cloud can read, held against the register."""
+def _registered_judgement(case: Case, clue: Clue, *, refused: bool = True) -> Judgement | None:
+    """An identity the cloud can read, held against the register.
+
+    `refused`: the cloud gave up on it, so that a flawless identity is a judgement as well.
+    """
     opened = case.opened_identity
     if opened is None or opened.device_id is None:
         return None
@@ -273,7 +335,7 @@ def _registered_judgement(case: Case, clue: Clue) -> Judgement | None:
         )
     if opened.sent_key is not None and opened.sent_key != registered:
         return _other_key(case, opened, clue)
-    return _all_right_yet_refused(case, clue, read)
+    return _all_right_yet_refused(case, clue, read) if refused else None
 
 
 def _flawed_key(case: Case, opened: KeyTest, clue: Clue, read: Clue) -> Judgement:
@@ -331,7 +393,25 @@ def _all_right_yet_refused(case: Case, clue: Clue, read: Clue) -> Judgement:
             read,
             others=(Cause.DEVICE_UNKNOWN,),
         )
-    if case.earlier_session is not None:
+    if accepted_by_first_hop(case):
+        proxy = Clue(
+            "HP120",
+            "The identity is right, and everything on this connection comes from the first hop.",
+            (connection.id, *frames(identity.frame, connection.ended_frame)),
+            Confidence.LIKELY,
+        )
+        return caused(
+            Cause.NETWORK_BLOCKED,
+            Mechanism.ACCEPTED_ON_BEHALF,
+            proxy,
+            "The device did everything right; a proxy on the first hop holds the connection in the "
+            "cloud's place and ends it.",
+            clue,
+            read,
+            others=(Cause.SERVER_FAULT,),
+            blocker=case.topology.first_hop(connection),
+        )
+    if case.refused_for_good and case.earlier_session is not None:
         changed = Clue(
             "HP205",
             f"The same key and device worked in stream {case.earlier_session.stream}; "

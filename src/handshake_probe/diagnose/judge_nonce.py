@@ -18,7 +18,8 @@ HOTSPOT = (
 )
 
 
-def _accepted_by_first_hop(case: Case) -> bool:
+def accepted_by_first_hop(case: Case) -> bool:
+    """Whether the SYN/ACK was made by the first hop and not by the cloud."""
     return any(
         control.flags == "SYN-ACK"
         and control.sender == "cloud"
@@ -34,7 +35,7 @@ def _foreign_distance(case: Case) -> str | None:
     elsewhere = case.topology.genuine_ttls.get(host_of(case.connection.cloud), set())
     if here and elsewhere and not here & elsewhere:
         return f"TTL {min(here)} here, {min(elsewhere)} from the real cloud"
-    if _accepted_by_first_hop(case):
+    if accepted_by_first_hop(case):
         return f"TTL {min(here)} was decremented by no router" + (
             f", other packets of that address arrive with {min(known)}" if known else ""
         )
@@ -44,8 +45,10 @@ def _foreign_distance(case: Case) -> str | None:
 def judge_no_nonce(case: Case) -> Judgement:
     """Connected, and the cloud said nothing or too little."""
     connection = case.connection
-    if connection.nonce is not None:
+    if connection.nonce is not None and not connection.nonce.whole:
         return _short(case, connection.nonce)
+    if connection.nonce is not None:
+        return _late(case, connection.nonce)
     distance = _foreign_distance(case)
     started = connection.established or connection.started
     ended = connection.ended_time or connection.capture_end
@@ -69,7 +72,7 @@ def judge_no_nonce(case: Case) -> Judgement:
             "cloud's place, and no handshake follows.",
             others=(Cause.SERVER_FAULT,),
             assumption="that the cloud itself does not run on the first hop",
-            blocker=case.topology.first_hop(connection) if _accepted_by_first_hop(case) else None,
+            blocker=case.topology.first_hop(connection) if accepted_by_first_hop(case) else None,
         )
     if connection.ended_by is EndedBy.CAPTURE_END and waited < NONCE_PATIENCE:
         return undecided(
@@ -114,7 +117,7 @@ def judge_foreign_nonce(case: Case, nonce: NonceSeen) -> Judgement | None:
     shown = f' ("{nonce.excerpt[:48]}")' if nonce.excerpt else ""
     if nonce.looks_like is not None or distance is not None:
         what = nonce.looks_like.upper() if nonce.looks_like else "something"
-        first_hop = _accepted_by_first_hop(case)
+        first_hop = accepted_by_first_hop(case)
         certain = first_hop and case.topology.certain_off_link(connection)
         clue = Clue(
             "HP121",
@@ -138,6 +141,23 @@ def judge_foreign_nonce(case: Case, nonce: NonceSeen) -> Judgement | None:
         Mechanism.NONCE_MALFORMED,
         Clue("HP503", f"The first 40 bytes are not random{shown}.", evidence),
         "What the cloud sends first is no nonce; who sends it cannot be told.",
+        HOTSPOT,
+    )
+
+
+def _late(case: Case, nonce: NonceSeen) -> Judgement:
+    """A whole nonce that came when the device had given up, or never arrived there."""
+    connection = case.connection
+    waited = nonce.time - (connection.established or connection.started)
+    return undecided(
+        (Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED, Cause.DEVICE_FAULT),
+        Mechanism.NO_NONCE,
+        Clue(
+            "HP502",
+            f"The nonce comes {waited:.0f} s after the connection: the device has given up.",
+            (connection.id, *frames(nonce.frame)),
+        ),
+        "The cloud's first message comes too late for the device.",
         HOTSPOT,
     )
 
@@ -211,7 +231,12 @@ def judge_no_identity(case: Case) -> Judgement:
         return _device_silent(case, waited, evidence)
     if connection.ended_by is EndedBy.CAPTURE_END and case.quiet < IDENTITY_PATIENCE:
         return undecided(
-            (Cause.HEALTHY, Cause.SERVER_KEY_MISMATCH, Cause.DEVICE_FAULT),
+            (
+                Cause.HEALTHY,
+                Cause.SERVER_KEY_MISMATCH,
+                Cause.DEVICE_FAULT,
+                Cause.NETWORK_BLOCKED,
+            ),
             Mechanism.CAPTURE_TOO_SHORT,
             Clue("HP605", f"The capture ends {waited:.1f} s after the nonce.", evidence),
             "The capture ends before the device answered the nonce.",

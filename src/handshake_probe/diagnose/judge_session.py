@@ -21,6 +21,7 @@ HELLO_PATIENCE = 6.0
 PING_GIVES_UP = 9.0
 # A cloud that answers a Describe it refuses closes after 15 s; longer sessions count as settled.
 SHORT_SESSION = 60.0
+BRIEF_SESSION = 5.0
 CLAIM_PATIENCE = 8.0
 
 
@@ -30,6 +31,7 @@ def judge_hello(case: Case) -> Judgement:
     hello = connection.device_records.first_time or connection.ended
     ended = connection.ended_time or connection.capture_end
     waited = ended - hello
+    late = connection.cloud_records.first_time
     evidence = (
         connection.id,
         *frames(connection.device_records.first_frame, connection.ended_frame),
@@ -57,6 +59,8 @@ def judge_hello(case: Case) -> Judgement:
     acknowledged = (
         connection.from_device.acknowledged_up_to >= connection.from_device.sent_up_to
     )
+    if late is not None and connection.session is None:
+        waited = late - hello
     clue = Clue(
         "HP510",
         f"No Hello from the cloud within {waited:.1f} s of the device's Hello"
@@ -117,14 +121,14 @@ def _decrypted_failure(case: Case, session: SessionSeen) -> Judgement | None:
     connection = case.connection
     cloud_ended = connection.ended_by in (EndedBy.CLOUD_FIN, EndedBy.CLOUD_RST)
     device_ended = connection.ended_by in (EndedBy.DEVICE_FIN, EndedBy.DEVICE_RST)
-    if session.cloud_bad_after_good and connection.cloud_records.bad > 1:
+    if session.cloud_chain_broken:
         return caused(
             Cause.SERVER_FAULT,
             Mechanism.RECORDS_NOT_DECRYPTABLE,
             Clue(
                 "HP511",
-                f"{connection.cloud_records.bad} records of the cloud do not decrypt, "
-                "although the session key is right and earlier ones do.",
+                f"{session.cloud_chain_broken} records of the cloud that follow a longer one are "
+                "garbage, all others decrypt: it carries the wrong block over.",
                 (connection.id, *frames(connection.cloud_records.last_frame)),
                 Confidence.LIKELY,
             ),
@@ -145,9 +149,47 @@ def _decrypted_failure(case: Case, session: SessionSeen) -> Judgement | None:
             "refuse, and then gives the session up. Device and keys are fine.",
             others=(Cause.DEVICE_FAULT,),
         )
+    everything_seen = connection.from_cloud.missing_bytes == 0
+    if session.pings_unanswered and device_ended and everything_seen:
+        return undecided(
+            (Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
+            Mechanism.PING_UNANSWERED,
+            Clue(
+                "HP512",
+                "The device's ping is never answered, and the device gives the session up.",
+                (connection.id, *frames(connection.device_records.last_frame)),
+                Confidence.LIKELY,
+            ),
+            "The session dies because the cloud's answers stop: the cloud is stuck, "
+            "or what it sends is dropped on the way.",
+            "A capture on the cloud's side, or the cloud's own log.",
+        )
+    if (
+        session.requests_unanswered
+        and device_ended
+        and everything_seen
+        and session.goodbye is None
+        and connection.ended - connection.started < BRIEF_SESSION
+        and len(case.siblings) > 1
+        and _repeats(case, connection.ended_by)
+    ):
+        return undecided(
+            (Cause.DEVICE_FAULT, Cause.NETWORK_BLOCKED),
+            Mechanism.SESSION_CLOSED_BY_DEVICE,
+            Clue(
+                "HP519",
+                "The device ends its sessions while its own requests are still unanswered.",
+                (connection.id, *frames(connection.ended_frame)),
+                Confidence.LIKELY,
+            ),
+            "Handshake and keys are fine; the device breaks its sessions off in the middle of its "
+            "own first messages.",
+            "The device's serial log of one attempt.",
+        )
     pending = session.describe_requested and session.describe_answered is None
     if (
         pending
+        and connection.from_device.missing_bytes == 0
         and session.describe_refused is None
         and device_ended
         and session.goodbye is None
@@ -274,9 +316,12 @@ def _unclaimed(case: Case, session: SessionSeen | None) -> Judgement | None:
 
 
 def _cut_short_again_and_again(case: Case) -> Judgement | None:
-    """Session after session that ends the same way within a minute, each followed by a new one."""
+    """Session after session that the cloud ends within a minute.
+
+    A device that ends its sessions itself may do so on purpose (it sleeps between two messages).
+    """
     connection = case.connection
-    if connection.ended_by is EndedBy.CAPTURE_END or connection.midstream:
+    if connection.ended_by not in (EndedBy.CLOUD_FIN, EndedBy.CLOUD_RST) or connection.midstream:
         return None
     alike = [
         c
@@ -286,29 +331,25 @@ def _cut_short_again_and_again(case: Case) -> Judgement | None:
         and c.ended - c.started < SHORT_SESSION
         and (c.session is None or c.session.goodbye is None)
     ]
-    followed = [c for c in alike if any(o.stream > c.stream for o in case.siblings)]
-    if connection not in alike or len(alike) < 2 or len(followed) < 2:
+    if connection not in alike or len(alike) < 2:
         return None
-    by_cloud = connection.ended_by in (EndedBy.CLOUD_FIN, EndedBy.CLOUD_RST)
     clue = Clue(
-        "HP515" if by_cloud else "HP519",
-        f"{len(alike)} sessions are ended by the {'cloud' if by_cloud else 'device'} within "
-        f"{max(c.ended - c.started for c in alike):.0f} s, each followed by a new one.",
+        "HP515",
+        f"{len(alike)} sessions are ended by the cloud within "
+        f"{max(c.ended - c.started for c in alike):.0f} s.",
         (connection.id, *frames(connection.ended_frame)),
         Confidence.LIKELY,
     )
     return undecided(
-        (Cause.SERVER_FAULT, Cause.DEVICE_FAULT, Cause.NETWORK_BLOCKED)
-        if by_cloud
-        else (Cause.DEVICE_FAULT, Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
-        Mechanism.SESSION_CLOSED_BY_CLOUD if by_cloud else Mechanism.SESSION_CLOSED_BY_DEVICE,
+        (Cause.SERVER_FAULT, Cause.DEVICE_FAULT, Cause.NETWORK_BLOCKED),
+        Mechanism.SESSION_CLOSED_BY_CLOUD,
         clue,
         "Handshake and keys are fine, but the sessions do not last: "
-        f"the {'cloud' if by_cloud else 'device'} ends one after another.",
+        "the cloud ends one after another.",
         "The device's private key (`--keys`): the decrypted session shows what happens before "
         "the end."
         if connection.session is None
-        else f"The {'cloud' if by_cloud else 'device'}'s own log of these connections.",
+        else "The cloud's own log of these connections.",
     )
 
 
@@ -336,6 +377,23 @@ def _remarks(case: Case) -> list[Clue]:
     """What a working session still tells."""
     connection, session = case.connection, case.connection.session
     remarks: list[Clue] = []
+    short = [
+        c
+        for c in case.siblings
+        if c.stage is Stage.SESSION
+        and c.ended_by in (EndedBy.DEVICE_FIN, EndedBy.DEVICE_RST)
+        and c.ended - c.started < SHORT_SESSION
+    ]
+    if len(short) >= 2:
+        remarks.append(
+            Clue(
+                "HP519",
+                f"The device itself ends {len(short)} sessions within a minute each: "
+                "on purpose (sleep), or because its firmware fails.",
+                (connection.id,),
+                Confidence.POSSIBLE,
+            )
+        )
     if session is None:
         return remarks
     if session.safe_mode is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -29,6 +30,7 @@ from handshake_probe.protocol import events as ev
 
 TIMESTAMPS_OPTION = 8  # RFC 7323
 NONCE_SIZE, IDENTITY_SIZE, CREDENTIALS_SIZE = 40, 256, 384
+SMALLEST_RECORD = 18  # bytes, its length prefix included
 CONTROLS_KEPT = 48  # per connection: a SYN flood must not swell the document
 # A SYN is sent again after 1 s (RFC 6298); a Photon gives up after 5 s.
 SYN_PATIENCE = 2.0
@@ -63,11 +65,13 @@ def observe_connection(
         started=seconds(facts.first_ns),
         ended=seconds(facts.last_ns),
         capture_end=seconds(capture_end_ns),
-        stage=_stage(facts, nonce, identity, credentials, device_records, cloud_records, session),
+        stage=_stage(
+            facts, _Steps(nonce, identity, credentials, device_records, cloud_records, session)
+        ),
         ended_by=ended_by,
         ended_frame=ended.frame if ended else None,
         ended_time=ended.time if ended else None,
-        midstream=facts.midstream,
+        midstream=facts.midstream and not _holds_handshake(events),
         orientation_known=facts.orientation_known,
         established=seconds(facts.established_ns) if facts.established_ns is not None else None,
         min_rtt=facts.min_rtt_ns / 1e9 if facts.min_rtt_ns is not None else None,
@@ -95,6 +99,11 @@ def observe_connection(
         session=session,
         capped=facts.capped,
     )
+
+
+def _holds_handshake(events: Iterable[ev.Event]) -> bool:
+    """Whether the events are those of a connection read from its first byte."""
+    return any(isinstance(event, (ev.NonceReceived, ev.NonceShort)) for event in events)
 
 
 def without_cloud_tests(connection: ConnectionSeen) -> ConnectionSeen:
@@ -335,32 +344,72 @@ def _records(events: Iterable[ev.Event], direction: Direction) -> RecordsSeen:
     )
 
 
-def _stage(
-    facts: PathFacts,
-    nonce: NonceSeen | None,
-    identity: IdentitySeen | None,
-    credentials: CredentialsSeen | None,
-    device_records: RecordsSeen,
-    cloud_records: RecordsSeen,
-    session: SessionSeen | None,
-) -> Stage:
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    nonce: NonceSeen | None
+    identity: IdentitySeen | None
+    credentials: CredentialsSeen | None
+    device_records: RecordsSeen
+    cloud_records: RecordsSeen
+    session: SessionSeen | None
+
+
+def _stage(facts: PathFacts, steps: _Steps) -> Stage:
     # Records of the cloud make a session, unless they were read and no Hello is among them.
-    read_through = session is not None and session.proven and not cloud_records.bad
-    no_hello = read_through and session is not None and session.server_hello is None
-    cloud_session = bool(cloud_records.count) and not no_hello
-    if device_records.count and cloud_session:
-        return Stage.SESSION
-    if device_records.count:
-        return Stage.HELLO_SENT
-    if credentials is not None and credentials.whole:
+    device, cloud = facts.from_device, facts.from_cloud
+    read = steps.session is not None and steps.session.proven and not steps.cloud_records.bad
+    no_hello = read and steps.session is not None and steps.session.server_hello is None
+    late = _too_late(facts, steps.cloud_records.first_frame, NONCE_SIZE + CREDENTIALS_SIZE + 1)
+    heard = (bool(steps.cloud_records.count) and not no_hello and not late) or _passed_unseen(
+        cloud, NONCE_SIZE + CREDENTIALS_SIZE + SMALLEST_RECORD
+    )
+    spoke = bool(steps.device_records.count) or _passed_unseen(
+        device, IDENTITY_SIZE + SMALLEST_RECORD
+    )
+    credentials = steps.credentials
+    got_credentials = (credentials is not None and credentials.whole) or _passed_unseen(
+        cloud, NONCE_SIZE + CREDENTIALS_SIZE
+    )
+    got_credentials = got_credentials and not _too_late(
+        facts, credentials.frame if credentials else None, NONCE_SIZE + 1
+    )
+    if spoke:
+        return Stage.SESSION if heard else Stage.HELLO_SENT
+    if got_credentials:
         return Stage.CREDENTIALS_RECEIVED
-    if identity is not None and identity.received >= IDENTITY_SIZE:
+    identity = steps.identity
+    if (identity is not None and identity.received >= IDENTITY_SIZE) or _passed_unseen(
+        device, IDENTITY_SIZE
+    ):
         return Stage.IDENTITY_SENT
+    nonce = steps.nonce
     if nonce is not None and nonce.whole and _nonce_arrived(facts):
-        return Stage.NONCE_RECEIVED
+        return Stage.TCP_ESTABLISHED if _too_late(facts, nonce.frame, 1) else Stage.NONCE_RECEIVED
     if facts.established_ns is not None or facts.midstream:
         return Stage.TCP_ESTABLISHED
     return Stage.TCP_SYN
+
+
+def _passed_unseen(sent: DirectionFacts, size: int) -> bool:
+    """Whether this many bytes passed although the capture does not hold them.
+
+    Cut off by the snap length, or missing and acknowledged: a step shows by its position alone.
+    """
+    if not sent.missing_bytes:
+        return False
+    return max(sent.sent_up_to, sent.acknowledged_up_to) > size
+
+
+def _too_late(facts: PathFacts, frame: int | None, acknowledged: int) -> bool:
+    """Whether a step of the cloud came when the device had been gone and never got it.
+
+    Gone: it had closed, or a reset with the cloud's address had told it to.
+    """
+    if frame is None or facts.from_cloud.acknowledged_up_to > acknowledged:
+        return False
+    closed = [c for c in facts.from_device.controls if c.flags & (TcpFlags.FIN | TcpFlags.RST)]
+    closed += [c for c in facts.from_cloud.controls if c.flags & TcpFlags.RST]
+    return any(control.frame < frame for control in closed)
 
 
 def _nonce_arrived(facts: PathFacts) -> bool:

@@ -9,6 +9,10 @@ from handshake_probe.packets.units import Direction
 from handshake_probe.protocol import events as ev
 from handshake_probe.protocol.kinds import Kind
 
+ONE_BLOCK = 16  # bytes
+# What the cloud says on its own account; its ids are its own and answer nothing.
+NEW_TALK = (Kind.HELLO, Kind.PING, Kind.EVENT, Kind.DESCRIBE_REQUEST, Kind.FUNCTION_CALL)
+
 
 def observe_session(events: Iterable[ev.Event]) -> SessionSeen | None:
     """Condense the messages of one connection; None when no session key was found."""
@@ -44,9 +48,10 @@ def observe_session(events: Iterable[ev.Event]) -> SessionSeen | None:
         describe_refused=_reply_to_describe(device, Kind.REFUSAL),
         describe_answered=_frame(device, Kind.DESCRIBE),
         describe_acknowledged=_reply_to_describe(device, Kind.ACK),
-        pings_unanswered=_unanswered_pings(device, cloud),
+        pings_unanswered=_unanswered(device, cloud, Kind.PING),
+        requests_unanswered=_unanswered(device, cloud, Kind.TIME_REQUEST, Kind.SUBSCRIBE),
         last_exchange=_last_exchange(device, cloud),
-        cloud_bad_after_good=_bad_after_good(listed),
+        cloud_chain_broken=_chain_broken(listed),
     )
 
 
@@ -78,10 +83,13 @@ def _number(value: str | int | bool | None) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _unanswered_pings(device: list[ev.Message], cloud: list[ev.Message]) -> int:
-    """Device pings after which the cloud said nothing at all."""
-    last_heard = max((m.time_ns for m in cloud), default=0)
-    return sum(m.kind == Kind.PING and m.time_ns > last_heard for m in device)
+def _unanswered(device: list[ev.Message], cloud: list[ev.Message], *kinds: Kind) -> int:
+    """Confirmable messages of these kinds that the cloud answered with nothing of their id."""
+    answered = {m.details.get("message_id") for m in cloud if m.kind not in NEW_TALK}
+    return sum(
+        m.kind in kinds and m.details.get("message_id") not in answered and not m.truncated_head
+        for m in device
+    )
 
 
 def _last_exchange(device: list[ev.Message], cloud: list[ev.Message]) -> float | None:
@@ -90,12 +98,29 @@ def _last_exchange(device: list[ev.Message], cloud: list[ev.Message]) -> float |
     return min(device[-1].time_ns, cloud[-1].time_ns) / 1e9
 
 
-def _bad_after_good(events: list[ev.Event]) -> bool:
-    """Whether the cloud's records stop decrypting right after records that did."""
-    states = [
-        isinstance(event, ev.Message) and event.kind != Kind.MALFORMED
-        for event in events
-        if isinstance(event, (ev.Message, ev.RecordBad))
-        and event.direction is Direction.CLOUD_TO_DEVICE
-    ]
-    return any(good and not after for good, after in zip(states, states[1:], strict=False))
+def _chain_broken(events: list[ev.Event]) -> int:
+    """Records of the cloud that are garbage because it carries the wrong block as IV.
+
+    The last block instead of the first shows only behind a longer record, where the two differ;
+    an IV that never moves shows from the second record on. Just these must be garbage and none of
+    the others, else it is something else.
+    """
+    lengths: dict[int, int] = {}
+    good: dict[int, bool] = {}
+    for event in events:
+        if getattr(event, "direction", None) is not Direction.CLOUD_TO_DEVICE:
+            continue
+        if isinstance(event, ev.RecordSeen):
+            lengths[event.index] = event.length
+        elif isinstance(event, ev.Message) and not event.truncated_head:
+            good[event.index] = event.kind not in (Kind.MALFORMED, Kind.UNKNOWN)
+        elif isinstance(event, ev.RecordBad):
+            good[event.index] = False
+    if not good.get(min(good, default=0)):
+        return 0  # the first record carries the session's own IV: a wrong chain spares it
+    bad = [index for index, is_good in good.items() if not is_good]
+    after_longer = [index for index in good if lengths.get(index - 1, 0) > ONE_BLOCK]
+    all_others = [index for index in good if index != min(good)]
+    if bad and (bad == after_longer or (bad == all_others and len(bad) > 1)):
+        return len(bad)
+    return 0

@@ -176,6 +176,43 @@ def _cloud_unheard(case: Case) -> Judgement:
     )
 
 
+def peer_gone(case: Case) -> Judgement | None:
+    """The cloud's host answers the device's FIN with a reset as if it had never heard of it.
+
+    Its own end of the connection was gone, and the FIN or reset that ended it never came by:
+    somebody between told the cloud that the connection was over.
+    """
+    connection = case.connection
+    closed = next((c for c in connection.controls if c.flags == "FIN"), None)
+    reset = case.first_reset
+    if (
+        closed is None
+        or closed.sender != "device"
+        or reset is None
+        or reset.sender != "cloud"
+        or reset.frame < closed.frame
+        or reset.acknowledgment is not None
+        or case.origin(reset).origin is not Origin.PEER
+    ):
+        return None
+    clue = Clue(
+        "HP130",
+        "The cloud's host does not know the connection any more when the device closes it, "
+        "and nothing that ended it ever came by.",
+        (connection.id, *frames(closed.frame, reset.frame)),
+        Confidence.LIKELY,
+    )
+    return caused(
+        Cause.NETWORK_BLOCKED,
+        RESET_AT.get(connection.stage, Mechanism.RESET_IN_SESSION),
+        clue,
+        "Something on the path ended the connection on the cloud's side without telling the "
+        "device; what the cloud sent was dropped.",
+        others=(Cause.SERVER_FAULT,),
+        assumption="that the cloud's host did not restart in that moment",
+    )
+
+
 def _unheard(sent: DirectionSeen) -> bool:
     return (
         sent.unacknowledged_retransmissions >= REPEATS and sent.sent_up_to > sent.acknowledged_up_to

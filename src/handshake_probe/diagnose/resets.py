@@ -71,7 +71,8 @@ def reset_origin(connection: ConnectionSeen, reset: ControlSeen, topology: Topol
         return ResetOrigin(Origin.BOX, first_hop, certain, tuple(reasons))
     if tells_apart and (weak or strong):
         return ResetOrigin(Origin.BOX, first_hop, False, tuple(reasons))
-    if known and reset.ttl in known:
+    peers = flow_ttls | topology.genuine_ttls.get(address, set()) or known
+    if known and reset.ttl in known and (reset.ttl in flow_ttls or len(peers) == 1):
         return ResetOrigin(Origin.PEER)
     return ResetOrigin(Origin.UNKNOWN, reasons=tuple(reasons))
 

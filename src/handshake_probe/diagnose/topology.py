@@ -41,6 +41,7 @@ class Topology:
     owners: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # mac → addresses
     resolved: set[str] = field(default_factory=set)  # addresses that ARP names on the link
     genuine_ttls: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    session_ttls: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     other_ttls: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
 
     @classmethod
@@ -53,8 +54,12 @@ class Topology:
                 found.resolved.add(item.address)
             elif isinstance(item, PathTtlSeen):
                 found.other_ttls[item.address].update(item.ttls)
-            elif isinstance(item, ConnectionSeen) and _genuine(item):
-                found.genuine_ttls[host_of(item.cloud)].update(item.from_cloud.ttls)
+            elif isinstance(item, ConnectionSeen):
+                address = host_of(item.cloud)
+                if _genuine(item):
+                    found.genuine_ttls[address].update(item.from_cloud.ttls)
+                if item.stage.reached(Stage.CREDENTIALS_RECEIVED):
+                    found.session_ttls[address].update(item.from_cloud.ttls)
         return found
 
     def on_link(self, connection: ConnectionSeen) -> bool | None:
@@ -89,7 +94,7 @@ class Topology:
             undecremented(ttl)
             and self.on_device_link(connection)
             and self.on_link(connection) is not True
-            and ttl not in self.genuine_ttls.get(host_of(connection.cloud), ())
+            and ttl not in self.session_ttls.get(host_of(connection.cloud), ())
         )
 
     def certain_off_link(self, connection: ConnectionSeen) -> bool:

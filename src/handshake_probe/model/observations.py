@@ -103,6 +103,8 @@ class CredentialsSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     received: int
     whole: bool  # 384 bytes passed (captured or cut by the snap length)
     captured: bool
+    looks_like: str | None = None  # another protocol in place of the credentials
+    excerpt: str | None = None
 
 
 class KeyTest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -155,8 +157,9 @@ class SessionSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     describe_answered: int | None = None
     describe_acknowledged: int | None = None  # empty ACK, the answer itself still to come
     pings_unanswered: int = 0
+    requests_unanswered: int = 0  # time requests and subscriptions
     last_exchange: float | None = None
-    cloud_bad_after_good: bool = False  # cloud records stop decrypting after good ones
+    cloud_chain_broken: int = 0  # records after a longer one, if just these are garbage
 
 
 class ConnectionSeen(Observation, frozen=True, kw_only=True, tag="tcp_connection"):
@@ -190,6 +193,12 @@ class ConnectionSeen(Observation, frozen=True, kw_only=True, tag="tcp_connection
     cloud_records: RecordsSeen
     session: SessionSeen | None = None
     capped: bool = False
+
+    @property
+    def one_sided(self) -> bool:
+        """Only one side's packets were captured, though the other side's were acknowledged."""
+        device, cloud = self.from_device, self.from_cloud
+        return (not cloud.packets and cloud.acknowledged_up_to > 0) or not device.packets
 
 
 class DnsSeen(Observation, frozen=True, kw_only=True, tag="dns"):

@@ -148,7 +148,7 @@ class Connection:
             self._release(direction, side, pieces)
         last: list[list[DirectedPiece]] = []
         for direction, side in self._sides():
-            side.stream.finish()
+            side.close()
             last.append([(direction, piece) for piece in side.stream.take()])
         pieces.extend(merge(*last, key=lambda directed: directed[1].frame))
         return pieces

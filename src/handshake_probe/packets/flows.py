@@ -19,7 +19,7 @@ from handshake_probe.packets.units import (
 from handshake_probe.packets.views import ViewIndex, pair_unanswered
 
 FlowPiece = tuple[Connection, Direction, StreamPiece]
-CONNECTION_LIMIT: Final = 100_000
+CONNECTION_LIMIT: Final = 50_000  # some 12 kB each
 _UNATTACHED_LIMIT: Final = 1000
 _PER_CONVERSATION: Final = 2  # connections of one pair of endpoints that late segments may reach
 _EVICTION_SEARCH: Final = 64

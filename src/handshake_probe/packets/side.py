@@ -40,6 +40,11 @@ class Side:
         self.capped = False
         self._recent: deque[Segment] = deque(maxlen=_RECENT)
 
+    def close(self) -> None:
+        """End the stream, and forget what only serves further segments."""
+        self.stream.finish()
+        self._recent.clear()
+
     def is_copy(self, segment: Segment) -> bool:
         """Tell whether the capture has shown this packet just before; remembers it if not."""
         recent = self._recent

@@ -122,7 +122,7 @@ class CredentialsShort(Event):
     """The cloud answered the identity with fewer than 384 bytes before its stream ended."""
 
     name: ClassVar[str] = "credentials_short"
-    received: int
+    received: int  # bytes after the device spoke
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,7 @@ class Transcript:
         self._final = False
         self._nonce: NonceReceived | None = None
         self._nonce_settled = midstream  # received, or known to stay short
+        self._surplus = 0  # bytes the cloud sent after the nonce before the device spoke
         self._identity_passed = False
         self._credentials_passed = False
         self._credentials_settled = midstream
@@ -152,6 +153,7 @@ class Transcript:
         elif (
             cloud.has(Step.CREDENTIALS, borne_out=device.position > layouts.IDENTITY_SIZE)
             and self._identity_passed
+            and not self._is_foreign()
         ):
             self._take_credentials()
         elif device.step is not Step.RECORDS and device.overflows:
@@ -161,6 +163,14 @@ class Transcript:
         else:
             return False
         return True
+
+    def _is_foreign(self) -> bool:
+        """Tell whether what follows the nonce is the rest of some other protocol's greeting.
+
+        Credentials answer an identity: what came before it, or goes on with a text, is none.
+        """
+        flawed = self._nonce is not None and bool(self._nonce.flaws)
+        return self._surplus >= (1 if flawed else layouts.CREDENTIALS_SIZE)
 
     def _take_nonce(self) -> None:
         beginning, waiting = self._cloud.beginning, self._cloud.buffer.captured
@@ -250,8 +260,9 @@ class Transcript:
             self._events.append(IdentityShort(**common, received=received))
             side.short = True
         elif side.step is Step.CREDENTIALS and self._identity_passed:
-            if received:
-                self._events.append(CredentialsShort(**common, received=received))
+            answered = received - self._surplus
+            if answered and not self._is_foreign():
+                self._events.append(CredentialsShort(**common, received=answered))
             self._credentials_settled = side.short = True
 
     def _say_surplus(self, mark: Mark) -> None:
@@ -259,11 +270,11 @@ class Transcript:
         nonce = self._nonce
         if nonce is None or nonce.nonce is None or self._cloud.step is not Step.CREDENTIALS:
             return
-        received = self._cloud.buffer.captured
-        if received > nonce.surplus:
+        self._surplus = self._cloud.buffer.captured
+        if self._surplus > nonce.surplus:
             excerpt = self._cloud.beginning if nonce.flaws else b""
             self._events.append(
-                SurplusAfterNonce(**mark._asdict(), received=received, excerpt=excerpt)
+                SurplusAfterNonce(**mark._asdict(), received=self._surplus, excerpt=excerpt)
             )
 
     def _say_odd_size(self, mark: Mark) -> None:

@@ -74,17 +74,19 @@ def show_verdict(page: Page, verdict: Verdict) -> None:
 
 def show_consequences(page: Page, verdict: Verdict) -> None:
     """What is ruled out, what was assumed, what would settle it, what to do."""
-    if verdict.ruled_out or verdict.assumption or verdict.settles:
+    first_settles = verdict.settles is not None and verdict.settles in verdict.next_steps[:1]
+    if verdict.ruled_out or verdict.assumption or (verdict.settles and not first_settles):
         page.blank()
     if verdict.ruled_out:
         page.field("ruled out", _readings(page, verdict.ruled_out))
     if verdict.assumption:
         page.field("assuming", verdict.assumption)
-    if verdict.settles:
+    if verdict.settles and not first_settles:
         page.field("would settle it", verdict.settles)
     if verdict.next_steps:
         page.blank()
-        page.line(("next", "bold"), indent=2)
+        title = "next, the first step would settle it" if first_settles else "next"
+        page.line((title, "bold"), indent=2)
         for number, step in enumerate(verdict.next_steps, 1):
             page.step(f"{number}. ", step, indent=4)
 
@@ -107,7 +109,7 @@ def _joined(page: Page, parts: Sequence[str]) -> str:
 
 def _blocker(blocker: Blocker) -> str:
     hop = None if blocker.hop is None else f"hop {blocker.hop}"
-    return ", ".join(part for part in (blocker.address, hop, blocker.who) if part)
+    return ", ".join(part for part in (blocker.address, blocker.who or hop) if part)
 
 
 def _header(page: Page, device: DeviceReport) -> None:
@@ -117,9 +119,8 @@ def _header(page: Page, device: DeviceReport) -> None:
         f"device id {device.device_id}" if device.device_id else "device id unknown",
     ]
     page.line((_joined(page, parts), "bold"), hang=2)
-    hardware = [device.mac or "", f"made by {device.vendor}?" if device.vendor else ""]
-    if any(hardware):
-        page.line((_joined(page, hardware), "dim"), indent=2)
+    if hardware := _joined(page, [device.mac or "", device.vendor or ""]):
+        page.line((hardware, "dim"), indent=2)
 
 
 def _messages(page: Page, connections: Sequence[ConnectionReport]) -> None:
@@ -129,4 +130,4 @@ def _messages(page: Page, connections: Sequence[ConnectionReport]) -> None:
         conversation(page, connection)
     if not spoken:
         page.blank()
-        page.field("messages", "none could be decrypted: that takes the device's private key")
+        page.field("messages", "none to show: reading them takes the device's private key (--keys)")

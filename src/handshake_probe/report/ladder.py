@@ -3,8 +3,8 @@
 ```
   device 192.168.10.2:41224         10.99.10.2:5683 cloud
     │── connects ────────────────────────────────────▶│    +0.000 s  frame 1
-    │◀─ nonce, the cloud's greeting · 40 bytes ───────│    +0.012 s  frame 4
-    │ ✗ the cloud closed the connection               │
+    │◀─ greeting (nonce) · 40 bytes ──────────────────│    +0.012 s  frame 4
+    │ ✗ closed from the cloud's side                  │
 ```
 """
 
@@ -20,8 +20,8 @@ from handshake_probe.report.page import READABLE_WIDTH, Page
 from handshake_probe.report.safe import visible
 from handshake_probe.report.words import CAUSES, ENDINGS, STYLES, spaced
 
-_FIRST_STEPS = 12  # shown of a long connection, then "… more", then
-_LAST_STEPS = 4
+_FIRST_STEPS = 10  # shown of a long connection, then "… more", then
+_LAST_STEPS = 3
 _INDENT = 4
 _WHEN_WIDTH = 26  # "  +12345.678 s  frame 12345"
 
@@ -36,14 +36,14 @@ class Step(NamedTuple):
 STEPS: dict[str, Step] = {
     "syn": Step("to_cloud", "connects"),
     "syn_ack": Step("to_device", "accepts"),
-    "nonce_received": Step("to_device", "nonce, the cloud's greeting"),
-    "nonce_short": Step("to_device", "nonce, not whole"),
-    "identity_sent": Step("to_cloud", "identity, who the device is"),
+    "nonce_received": Step("to_device", "greeting (nonce)"),
+    "nonce_short": Step("to_device", "greeting (nonce), not whole"),
+    "identity_sent": Step("to_cloud", "identity (who it is)"),
     "identity_short": Step("to_cloud", "identity, not whole"),
-    "credentials_received": Step("to_device", "credentials, the session key"),
+    "credentials_received": Step("to_device", "credentials (session key)"),
     "credentials_short": Step("to_device", "credentials, not whole"),
     "credentials_odd_size": Step("to_device", "credentials of a wrong size"),
-    "session_keys": Step("", "session key found"),
+    "session_keys": Step("", "session key"),
     "device_record": Step("to_cloud", "encrypted message"),
     "cloud_record": Step("to_device", "encrypted message"),
     "device_fin": Step("to_cloud", "closes"),
@@ -141,13 +141,12 @@ class _Ladder:
 
     def event(self, event: EventEntry) -> None:
         when = self._page.text((f"{f'+{event.t:.3f} s':>13}  frame {event.frame}", "dim"))
-        arrow, label = _arrow(event), self._page.text(_label(self._page, event), limit=self._rung)
-        if arrow:
-            self._upright(self._arrow(arrow, label), when)
-        else:
-            self._upright(Text(" ") + label, when)
-        if event.note:
-            self.remark(visible(event.note), "dim")
+        arrow, label, note = _arrow(event), _label(self._page, event), visible(event.note or "")
+        beside = bool(note) and len(label) + len(note) <= self._rung - 8
+        told = self._page.text(f"{label}, {note}" if beside else label, limit=self._rung - 6)
+        self._upright(self._arrow(arrow, told) if arrow else Text(" ") + told, when)
+        if note and not beside:
+            self.remark(note, "dim")
 
     def remark(self, remark: str, style: str) -> None:
         text = self._page.text((remark, style))

@@ -61,7 +61,7 @@ class Page:
         self.width = _width(stream, environ, terminal)
         self._encoding = stream.encoding or "utf-8"
         self.glyphs = _glyphs(self._encoding)
-        self._console = Console(
+        self._console = _Console(
             file=stream,
             width=self.width,
             color_system="auto" if (terminal or forced) and not no_color else None,
@@ -166,6 +166,12 @@ class Page:
             text = text.translate(_ASCII_TYPOGRAPHY)
             return text.encode(self._encoding, "backslashreplace").decode(self._encoding)
         return text
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leaves the closed pipe to the caller; rich would exit with a code of its own."""
+        raise
 
 
 def _glued(text: Text) -> Text:

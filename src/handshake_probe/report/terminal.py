@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TextIO
 
-from handshake_probe.model.measurement import Finding, Measurement, Source
+from handshake_probe.model.measurement import Finding, KeyUsed, Measurement, Source
 from handshake_probe.model.vocabulary import SEVERITY_ORDER
 from handshake_probe.report.device import show_consequences, show_device, show_verdict
 from handshake_probe.report.findings import show_findings
 from handshake_probe.report.page import Page
+from handshake_probe.report.safe import visible
 from handshake_probe.report.times import FULL_TIME, local_time
 from handshake_probe.report.words import counted, spaced
+
+_KEYS_NAMED = 4
 
 
 def write_text(measurement: Measurement, stream: TextIO, *, messages: bool = False) -> None:
     """Writes the report of one measurement to `stream`, as wide as it is (80 in a pipe)."""
     page = Page(stream)
     _source(page, measurement.source)
+    _keys(page, measurement.keys)
     for device in measurement.devices:
         page.blank()
         show_device(page, device, _about(measurement, device.address), messages=messages)
@@ -45,6 +50,13 @@ def _source(page: Page, source: Source) -> None:
     if source.truncated:
         parts.append("cut off in the middle")
     page.line((f" {page.glyphs.dot} ".join(parts), "dim"), hang=2)
+
+
+def _keys(page: Page, keys: Sequence[KeyUsed]) -> None:
+    names = [visible(name) for name in dict.fromkeys(key.source for key in keys)]
+    told = f" {page.glyphs.dot} ".join(names[:_KEYS_NAMED]) or "none"
+    more = f" and {len(names) - _KEYS_NAMED} more" if len(names) > _KEYS_NAMED else ""
+    page.line((f"keys: {told}{more}", "dim"), hang=2)
 
 
 def _counts(measurement: Measurement) -> str:

@@ -76,10 +76,10 @@ STAGES: dict[Stage, StageWords] = {
 ENDINGS: dict[EndedBy, str] = {
     EndedBy.DEVICE_FIN: "the device closed the connection",
     EndedBy.DEVICE_RST: "the device reset the connection",
-    EndedBy.CLOUD_FIN: "the cloud closed the connection",
+    EndedBy.CLOUD_FIN: "closed from the cloud's side",
     # A middlebox can forge it: the address is all that is known.
     EndedBy.CLOUD_RST: "a reset came, with the cloud's address on it",
-    EndedBy.ICMP: "an ICMP error came: a router or the cloud refused",
+    EndedBy.ICMP: "an ICMP error refused the connection",
     EndedBy.SILENCE: "silence: no answer came any more",
     EndedBy.CAPTURE_END: "the capture ends here, still connected",
 }
