@@ -403,6 +403,23 @@ def behind_nat(one: Segment) -> Segment:
     return one._replace(destination=WAN, ttl=one.ttl + 1)
 
 
+def redirected(one: Segment) -> Segment:
+    """The same packet behind a router that sends it to another cloud."""
+    if one.source == DEVICE:
+        return one._replace(destination=WAN, ttl=one.ttl - 1)
+    return one._replace(source=WAN, ttl=one.ttl + 1)
+
+
+def test_both_sides_of_a_redirecting_router_are_one_device() -> None:
+    watch = Watch()
+    for one in (segment(True, 77, None, flags=SYN), segment(False, 99, 78, flags=SYN)):
+        watch.feed(one, after=MS)
+        watch.feed(redirected(one), after=MS)
+    near, far = (item.facts for item in watch.table.connections)
+    assert (near.cloud, near.same_as) == (CLOUD, None)
+    assert (far.cloud, far.same_as) == (WAN, near.number)
+
+
 @pytest.mark.parametrize("near_first", [True, False])
 def test_both_sides_of_a_router_are_one_device(near_first: bool) -> None:
     watch = Watch()

@@ -19,7 +19,7 @@ from handshake_probe.protocol.coap import (
 )
 
 # Options whose value aiocoap keeps as bytes; of others it keeps the meaning alone.
-OPAQUE = [1, 4, 65000, 2050, 65535, 300, 13]
+OPAQUE = [1, 4, 65000, 2050, 65535, 300]
 
 messages = st.builds(
     CoapMessage,

@@ -197,6 +197,14 @@ def test_the_search_keeps_little() -> None:
     assert wire.buffer.captured <= SEARCH_WINDOW
 
 
+def test_tiny_pieces_are_searched_in_the_end() -> None:
+    wire = Wire(searching=True)
+    items = [item for byte in record(16) * 3 for item in wire.data(bytes([byte]))]
+    items += wire.reader.drain(final=True)
+    assert [item.length for item in items if isinstance(item, Record)][-1] == 16
+    assert wire.buffer.offset == wire.offset
+
+
 def test_a_bad_padding_is_told() -> None:
     frames = frames_of(vectors.DEVICE)
     spoilt = frames[0][1][:-1] + bytes([frames[0][1][-1] ^ 1])

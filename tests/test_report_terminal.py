@@ -303,6 +303,16 @@ def test_findings_stay_with_their_device_and_the_captures_come_last() -> None:
     assert places == sorted(places)
 
 
+def test_what_remains_open_is_told() -> None:
+    text = squeezed(told(documents.inconclusive()))
+    assert (
+        "could be the device holds another server key, or the cloud does not know this device"
+        in text
+    )
+    assert "would settle it the cloud's private key" in text
+    assert "less likely" not in text
+
+
 def test_a_step_that_settles_is_said_once() -> None:
     judged = documents.verdict(
         Cause.INCONCLUSIVE, settles="Do this.", next_steps=["Do this.", "Then that."]
@@ -364,7 +374,7 @@ def test_everything_the_verdict_says_is_told() -> None:
     text = squeezed(told(documents.measurement(documents.device(judged))))
     for part in (
         "recovered a later connection reached a session",
-        "could be the network does not carry the handshake · the cloud is at fault",
+        "less likely the cloud is at fault",
         "stopped by 10.77.1.2, hop 2",
         "ruled out the cloud does not know this device",
         "assuming nobody unplugged it",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,38 +10,31 @@ from pathlib import Path
 
 from handshake_probe import __version__
 from handshake_probe.capture.files import CaptureFile, open_capture
+from handshake_probe.diagnose.builtin_key import settle_particle_key
 from handshake_probe.diagnose.devices import is_cloud_name
 from handshake_probe.diagnose.document import build_measurement, rfc3339
-from handshake_probe.diagnose.observe_connection import (
-    observe_connection,
-    without_cloud_tests,
-)
+from handshake_probe.diagnose.observe_connection import observe_connection
 from handshake_probe.diagnose.observe_hosts import HostObserver
 from handshake_probe.diagnose.observe_names import NameObserver
 from handshake_probe.diagnose.shapes import ShapeScan
-from handshake_probe.diagnose.topology import host_of
+from handshake_probe.diagnose.watcher import Watcher
 from handshake_probe.errors import KeyFileError, UnreadableInput
 from handshake_probe.keys.files import KeyFile, read_key
 from handshake_probe.keys.keyring import Keyring, build_keyring
-from handshake_probe.keys.particle import PARTICLE_CLOUD, is_particle_address
+from handshake_probe.keys.particle import PARTICLE_CLOUD
 from handshake_probe.model.measurement import KeyUsed, Measurement, Software, Source
-from handshake_probe.model.observations import AnyObservation, CaptureSeen, ConnectionSeen, DnsSeen
+from handshake_probe.model.observations import AnyObservation, CaptureSeen, DnsSeen
 from handshake_probe.packets.addresses import address_text
 from handshake_probe.packets.connection import Connection
 from handshake_probe.packets.decode import decode
 from handshake_probe.packets.flows import FlowPiece, FlowTable
 from handshake_probe.packets.units import (
     Datagram,
-    Direction,
     Icmp,
     Segment,
     Skipped,
-    StreamData,
-    StreamGap,
-    StreamPiece,
 )
 from handshake_probe.protocol.events import NonceReceived, RecordSeen
-from handshake_probe.protocol.shape import looks_like_handshake
 from handshake_probe.protocol.transcript import Transcript
 
 CLOUD_PORT = 5683
@@ -146,10 +138,10 @@ def analyze(
             reading = _read(capture, tried, known, progress)
             facts = _capture_seen(capture, reading, known, other_port)
     observations = _observe(reading, facts)
+    used = _keys_used(keyring)
     if tried is not keyring:
-        observations, used = _settle_particle_key(observations, keyring)
-    else:
-        used = _keys_used(keyring)
+        observations, applies = settle_particle_key(observations)
+        used += _keys_used(Keyring(cloud=tried.cloud)) if applies else []
     return build_measurement(
         kind="capture",
         source=source,
@@ -206,44 +198,6 @@ def _read(
         if watcher is not None:
             reading.transcripts[facts.number] = watcher.finish(facts.last_ns, facts.last_frame)
     return reading
-
-
-class Watcher:
-    """One connection's transcript; two of them while it is open how much the capture missed.
-
-    A capture that starts between SYN and nonce holds the whole handshake all the same. Whether it
-    does shows in the sizes of the first two turns.
-    """
-
-    def __init__(self, keyring: Keyring, *, midstream: bool) -> None:
-        self._whole = Transcript(keyring)
-        self._late = Transcript(keyring, midstream=True) if midstream else None
-        self._turns: list[tuple[Direction, int]] = []
-
-    def feed(self, direction: Direction, piece: StreamPiece) -> None:
-        """Take the next piece of either stream."""
-        self._whole.feed(direction, piece)
-        if self._late is not None:
-            self._late.feed(direction, piece)
-            self._count(direction, piece)
-
-    def _count(self, direction: Direction, piece: StreamPiece) -> None:
-        size = len(piece.data) if isinstance(piece, StreamData) else 0
-        size = piece.length if isinstance(piece, StreamGap) else size
-        if self._turns and self._turns[-1][0] is direction:
-            self._turns[-1] = (direction, self._turns[-1][1] + size)
-        elif size and len(self._turns) < 3:
-            self._turns.append((direction, size))
-
-    def finish(self, time_ns: int, frame: int) -> Transcript:
-        """End the connection; return the transcript that fits."""
-        self._whole.finish(time_ns, frame)
-        if self._late is None:
-            return self._whole
-        self._late.finish(time_ns, frame)
-        (first, nonce), (_, identity) = (*self._turns, (None, 0), (None, 0))[:2]
-        from_start = first is Direction.CLOUD_TO_DEVICE and looks_like_handshake(nonce, identity)
-        return self._whole if from_start else self._late
 
 
 def _source(path: str, capture: CaptureFile, reading: _Reading) -> Source:
@@ -312,47 +266,6 @@ def _observe(reading: _Reading, capture: CaptureSeen) -> list[AnyObservation]:
     devices |= {o.host for o in observations if isinstance(o, DnsSeen) and is_cloud_name(o.name)}
     observations += reading.hosts.observations(devices, clouds, next_id)
     return observations
-
-
-def _settle_particle_key(
-    observations: list[AnyObservation], keyring: Keyring
-) -> tuple[list[AnyObservation], list[KeyUsed]]:
-    """Keep the built-in key's tests only where name, address or signature say it is that cloud.
-
-    A private cloud often answers to Particle's names inside its own network: a name counts only
-    when it leads to a public address.
-    """
-    named = {
-        address
-        for item in observations
-        if isinstance(item, DnsSeen) and is_cloud_name(item.name)
-        for address in item.addresses
-    }
-    used = _keys_used(keyring)
-    kept: list[AnyObservation] = []
-    applies = False
-    for item in observations:
-        if isinstance(item, ConnectionSeen):
-            address = host_of(item.cloud)
-            particle = (
-                is_particle_address(address)
-                or (address in named and ipaddress.ip_address(address).is_global)
-                or any(t.block == "signature" and t.state == "opened" for t in item.key_tests)
-            )
-            if particle:
-                applies = applies or bool(item.key_tests)
-            else:
-                item = without_cloud_tests(item)
-        kept.append(item)
-    if applies:
-        used.append(
-            KeyUsed(
-                fingerprint=PARTICLE_CLOUD.fingerprint,
-                role="cloud_public",
-                source=PARTICLE_CLOUD.source,
-            )
-        )
-    return kept, used
 
 
 def _keys_used(keyring: Keyring) -> list[KeyUsed]:

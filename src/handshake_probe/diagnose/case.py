@@ -132,9 +132,7 @@ class Case:
             for c in self.siblings
             if sessions and sessions[-1].stream < c.stream < here and c.stage == "tcp_syn"
         ]
-        return bool(between) or any(
-            c.ended_by in ("cloud_fin", "cloud_rst") for c in sessions[-1:]
-        )
+        return bool(between) or any(c.ended_by in ("cloud_fin", "cloud_rst") for c in sessions[-1:])
 
     @property
     def earlier_session(self) -> ConnectionSeen | None:

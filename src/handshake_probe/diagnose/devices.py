@@ -101,7 +101,7 @@ def find_devices(observations: Sequence[AnyObservation], keys: KeyFacts) -> list
 def _by_id(
     connections: Sequence[ConnectionSeen], announced: set[str], keys: KeyFacts
 ) -> list[tuple[str | None, list[ConnectionSeen]]]:
-    """One group per id; connections without one join the only id, else stay a group of their own."""
+    """One group per id; connections without one join the only id, else form a group."""
     ids = {c.id: id_of(c, keys) for c in connections}
     known = {device_id for device_id in ids.values() if device_id}
     if len(known) <= 1:

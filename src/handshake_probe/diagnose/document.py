@@ -157,9 +157,7 @@ def build_measurement(
     )
 
 
-def _findings(
-    device: Device, judged: Sequence[Judged], verdict: DeviceVerdict
-) -> list[Finding]:
+def _findings(device: Device, judged: Sequence[Judged], verdict: DeviceVerdict) -> list[Finding]:
     """The decisive connection's findings first, then one of each other kind."""
     found: list[Finding] = []
     ordered: list[tuple[Judgement, int | None]] = [
@@ -213,9 +211,7 @@ def _verdict(
     )
 
 
-def _next_steps(
-    device: Device, verdict: DeviceVerdict, findings: Sequence[Finding]
-) -> list[str]:
+def _next_steps(device: Device, verdict: DeviceVerdict, findings: Sequence[Finding]) -> list[str]:
     judgement = verdict.judgement
     steps: list[str] = []
     if judgement.settles:

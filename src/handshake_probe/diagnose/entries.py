@@ -11,9 +11,7 @@ from handshake_probe.protocol import events as ev
 RECORDS_SHOWN = 24  # per connection; the counts of all are in the observations
 
 
-def event_entries(
-    connection: ConnectionSeen, events: Sequence[ev.Event]
-) -> list[EventEntry]:
+def event_entries(connection: ConnectionSeen, events: Sequence[ev.Event]) -> list[EventEntry]:
     """Control packets, handshake steps and the first records, in order of their frames."""
     entries = [_control_entry(connection, control) for control in connection.controls]
     entries += [

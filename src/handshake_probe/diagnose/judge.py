@@ -7,10 +7,15 @@ from collections.abc import Callable
 from handshake_probe.diagnose.case import Case
 from handshake_probe.diagnose.judge_connect import blocking_icmp, judge_connect, judge_icmp
 from handshake_probe.diagnose.judge_credentials import judge_credentials
+from handshake_probe.diagnose.judge_hello import judge_hello
 from handshake_probe.diagnose.judge_identity import judge_identity
-from handshake_probe.diagnose.judge_nonce import judge_foreign_nonce, judge_no_identity, judge_no_nonce
-from handshake_probe.diagnose.judge_session import judge_hello, judge_session
+from handshake_probe.diagnose.judge_nonce import (
+    judge_foreign_nonce,
+    judge_no_identity,
+    judge_no_nonce,
+)
 from handshake_probe.diagnose.judge_redirect import judge_redirect
+from handshake_probe.diagnose.judge_session import judge_session
 from handshake_probe.diagnose.judgement import Clue, Judgement, frames, healthy, undecided
 from handshake_probe.diagnose.path_rules import judge_path
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Stage
@@ -54,7 +59,8 @@ def _unfinished(case: Case) -> bool:
     """An ICMP error counts when the device's data stayed unacknowledged or no session came."""
     sent = case.connection.from_device
     return (
-        not case.connection.stage.reached(Stage.SESSION) or sent.acknowledged_up_to < sent.sent_up_to
+        not case.connection.stage.reached(Stage.SESSION)
+        or sent.acknowledged_up_to < sent.sent_up_to
     )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from handshake_probe.diagnose.case import Case
 from handshake_probe.diagnose.judge_identity import (
-    SENT_KEY_FLAWS,
     mismatch_by_keys,
     surplus_nonce,
 )
+from handshake_probe.diagnose.judge_register import SENT_KEY_FLAWS
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.model.observations import CredentialsSeen, KeyTest
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
@@ -251,7 +251,9 @@ def _by_signature(case: Case, clue: Clue) -> Judgement:
         if case.keys.ambiguous:
             settles = "Which of the given keys is this cloud's: name it with `--cloud-key FILE`."
         else:
-            settles = "The cloud's public key (`--keys`): it shows whether the signature is its own."
+            settles = (
+                "The cloud's public key (`--keys`): it shows whether the signature is its own."
+            )
         return undecided(
             (Cause.DEVICE_KEY_CORRUPTION, Cause.SERVER_KEY_MISMATCH, Cause.SERVER_FAULT),
             Mechanism.CREDENTIALS_REFUSED,

@@ -80,11 +80,8 @@ def judge_device(judged: Sequence[Judged]) -> DeviceVerdict:
     if not failed:
         return _not_failed(judged)
     last = judged[-1]
-    if last.judgement.cause is Cause.UNCLAIMED:
-        # Cuts that the device recovered from do not explain why nobody owns it.
-        chosen = last
-    else:
-        chosen = _most_frequent(failed)
+    # Cuts that the device recovered from do not explain why nobody owns it.
+    chosen = last if last.judgement.cause is Cause.UNCLAIMED else _most_frequent(failed)
     alike = [j for j in failed if j.judgement.cause is chosen.judgement.cause]
     stage = max((j.connection.stage for j in alike), key=lambda stage: stage.order)
     judgement = chosen.judgement
@@ -125,9 +122,7 @@ def _merged_candidates(alike: Sequence[Judged], judgement: Judgement) -> tuple[C
     return tuple(merged)
 
 
-def ruled_out(
-    verdict: DeviceVerdict, judged: Sequence[Judged], keys: KeyFacts
-) -> list[Cause]:
+def ruled_out(verdict: DeviceVerdict, judged: Sequence[Judged], keys: KeyFacts) -> list[Cause]:
     """The causes the evidence excludes, never one that remains a candidate."""
     out: set[Cause] = set()
     cause = verdict.judgement.cause
@@ -139,7 +134,9 @@ def ruled_out(
     if any(stage.reached(Stage.HELLO_SENT) for stage in stages):
         out |= {Cause.SERVER_KEY_MISMATCH, Cause.DEVICE_KEY_CORRUPTION}
     tests = [t for j in judged for t in j.connection.key_tests]
-    if any(t.block == "identity" and t.state == "opened" and t.key == keys.cloud_key for t in tests):
+    if any(
+        t.block == "identity" and t.state == "opened" and t.key == keys.cloud_key for t in tests
+    ):
         out.add(Cause.SERVER_KEY_MISMATCH)
     if any(t.block == "identity" and t.device_id in keys.register for t in tests):
         out.add(Cause.DEVICE_UNKNOWN)
@@ -149,4 +146,6 @@ def ruled_out(
         verdict.judgement.mechanism in (Mechanism.IDENTITY_REFUSED, Mechanism.CREDENTIALS_REFUSED)
     ):
         out.add(Cause.NETWORK_BLOCKED)
+    if cause in KEY_CAUSES and verdict.judgement.confidence is Confidence.PROVEN:
+        out |= set(KEY_CAUSES)
     return [c for c in Cause if c in out and c not in verdict.judgement.candidates]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from handshake_probe.diagnose.case import Case
 from handshake_probe.diagnose.judge_nonce import accepted_by_first_hop, judge_foreign_nonce
+from handshake_probe.diagnose.judge_register import judge_register
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.diagnose.path_rules import peer_gone
-from handshake_probe.model.observations import KeyTest
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
 # Clouds answer an identity within a second; JS servers wait 10 or 30 s for one, devices 20 s.
@@ -20,12 +20,6 @@ OPEN_QUESTION = (
     Cause.DEVICE_KEY_CORRUPTION,
     Cause.SERVER_FAULT,
 )
-SENT_KEY_FLAWS = {
-    "erased": "an erased region of flash (FF bytes)",
-    "pkcs8": "a PKCS#8 file, which the firmware cannot read (OpenSSL 3 writes these)",
-    "ec_key": "an elliptic-curve key in the slot of the RSA key",
-    "not_a_modulus": "bytes that are no RSA modulus",
-}
 
 
 def judge_identity(case: Case) -> Judgement:
@@ -81,7 +75,7 @@ def mismatch_by_keys(case: Case) -> Judgement | None:
     if other is not None:
         clue = Clue(
             "HP206",
-            f"The identity opens with {case.keys.name(other.key)}, not with the cloud's key {name}.",
+            f"It opens with {case.keys.name(other.key)} and not with {name}, the cloud's.",
             evidence,
         )
         return caused(
@@ -110,7 +104,7 @@ def mismatch_by_keys(case: Case) -> Judgement | None:
         "The device encrypts its identity with another server key than the cloud's: "
         "the cloud cannot read it.",
         others=() if certain else (Cause.SERVER_FAULT,),
-        assumption=None if case.keys.cloud_key_certain else f"that {name} is this cloud's key",
+        assumption=None if certain else f"that {name} is this cloud's key",
     )
 
 
@@ -172,12 +166,9 @@ def _by_ending(case: Case) -> Judgement:
     evidence = (connection.id, *frames(identity.frame, connection.ended_frame))
     if connection.ended_by is EndedBy.CAPTURE_END and case.quiet < ANSWER_PATIENCE:
         text = f"The capture ends {waited:.1f} s after the identity was sent."
-        known = _registered_judgement(case, Clue("HP605", text, evidence), refused=False)
+        known = judge_register(case, Clue("HP605", text, evidence), refused=False)
         return known or _capture_ended(case, text)
-    if (
-        connection.ended_by in (EndedBy.DEVICE_FIN, EndedBy.DEVICE_RST)
-        and waited < DEVICE_READS
-    ):
+    if connection.ended_by in (EndedBy.DEVICE_FIN, EndedBy.DEVICE_RST) and waited < DEVICE_READS:
         return undecided(
             (Cause.DEVICE_FAULT, Cause.NETWORK_BLOCKED, *OPEN_QUESTION[:1], Cause.SERVER_FAULT),
             Mechanism.DEVICE_CLOSED_EARLY,
@@ -193,9 +184,7 @@ def _by_ending(case: Case) -> Judgement:
     return _silence(case, waited, acknowledged, evidence)
 
 
-def _silence(
-    case: Case, waited: float, acknowledged: bool, evidence: tuple[str, ...]
-) -> Judgement:
+def _silence(case: Case, waited: float, acknowledged: bool, evidence: tuple[str, ...]) -> Judgement:
     if not acknowledged:
         clue = Clue(
             "HP123",
@@ -218,7 +207,7 @@ def _silence(
     gone = peer_gone(case)
     if gone is not None:
         return gone
-    known = _registered_judgement(case, clue)
+    known = judge_register(case, clue)
     if known is not None:
         return known
     opened = case.opened_identity is not None
@@ -256,7 +245,7 @@ def _cloud_closed(case: Case, waited: float) -> Judgement:
         f"The cloud {how} {_span(waited)} after the identity, without credentials.",
         evidence,
     )
-    known = _registered_judgement(case, clue)
+    known = judge_register(case, clue)
     if known is not None:
         return known
     opened = case.opened_identity
@@ -269,8 +258,9 @@ def _cloud_closed(case: Case, waited: float) -> Judgement:
             "it does not know the device, or has another public key on file.",
             "The public key the cloud has on file for this device (`--keys <id>.pub.pem`).",
         )
-    split = identity.pieces > 1
-    candidates = (Cause.SERVER_FAULT, *OPEN_QUESTION[:3]) if split else OPEN_QUESTION
+    candidates: tuple[Cause, ...] = OPEN_QUESTION
+    if identity.pieces > 1:
+        candidates = (Cause.SERVER_FAULT, *OPEN_QUESTION[:3])
     if accepted_by_first_hop(case):
         candidates = (Cause.NETWORK_BLOCKED, *candidates)
     if case.keys.ambiguous:
@@ -283,7 +273,7 @@ def _cloud_closed(case: Case, waited: float) -> Judgement:
     else:
         settles = (
             "The cloud's private key (`--keys`), which only its operator has. Without it: "
-            "`particle keys server`, then a new capture; if nothing changes, `particle keys doctor`."
+            "`particle keys server`, then a new capture; no change means `particle keys doctor`."
         )
     return undecided(
         candidates,
@@ -292,159 +282,6 @@ def _cloud_closed(case: Case, waited: float) -> Judgement:
         "The network carries the handshake; the cloud gets the device's identity and hangs up. "
         "It cannot read it (server key), does not know the device, or has another key on file.",
         settles,
-    )
-
-
-def _registered_judgement(case: Case, clue: Clue, *, refused: bool = True) -> Judgement | None:
-    """An identity the cloud can read, held against the register.
-
-    `refused`: the cloud gave up on it, so that a flawless identity is a judgement as well.
-    """
-    opened = case.opened_identity
-    if opened is None or opened.device_id is None:
-        return None
-    connection = case.connection
-    device_id = opened.device_id
-    read = Clue(
-        "HP520",
-        f"The identity opens with {case.keys.name(opened.key)}: nonce right, device {device_id}.",
-        (connection.id, *frames(opened.frame)),
-    )
-    if opened.sent_key_flaw in SENT_KEY_FLAWS:
-        return _flawed_key(case, opened, clue, read)
-    register = case.keys.register
-    if not register:
-        return None
-    registered = register.get(device_id)
-    if registered is None:
-        unknown = Clue(
-            "HP401",
-            f"Device {device_id} is not in the register that was given ({len(register)} devices).",
-            (connection.id, *frames(opened.frame)),
-            Confidence.LIKELY,
-        )
-        return caused(
-            Cause.DEVICE_UNKNOWN,
-            Mechanism.DEVICE_NOT_REGISTERED,
-            unknown,
-            f"The cloud can read the identity, but device {device_id} is not registered there.",
-            clue,
-            read,
-            others=(Cause.SERVER_FAULT,),
-            assumption="that the given public keys are the cloud's whole register",
-        )
-    if opened.sent_key is not None and opened.sent_key != registered:
-        return _other_key(case, opened, clue)
-    return _all_right_yet_refused(case, clue, read) if refused else None
-
-
-def _flawed_key(case: Case, opened: KeyTest, clue: Clue, read: Clue) -> Judgement:
-    flaw = Clue(
-        "HP305",
-        "The device key inside the identity is "
-        f"{SENT_KEY_FLAWS[opened.sent_key_flaw or '']}.",
-        (case.connection.id, *frames(opened.frame)),
-    )
-    return caused(
-        Cause.DEVICE_KEY_CORRUPTION,
-        Mechanism.REGISTERED_KEY_DIFFERS,
-        flaw,
-        "The device's own key is damaged: the public key it sends is no RSA key.",
-        clue,
-        read,
-    )
-
-
-def _other_key(case: Case, opened: KeyTest, clue: Clue) -> Judgement:
-    differs = Clue(
-        "HP301",
-        f"Device {opened.device_id} sends the public key {opened.sent_key}, "
-        f"registered is {case.keys.register[opened.device_id or '']}.",
-        (case.connection.id, *frames(opened.frame)),
-    )
-    return caused(
-        Cause.DEVICE_KEY_CORRUPTION,
-        Mechanism.REGISTERED_KEY_DIFFERS,
-        differs,
-        f"Device {opened.device_id} holds another key pair than the one the cloud has on file.",
-        clue,
-    )
-
-
-def _all_right_yet_refused(case: Case, clue: Clue, read: Clue) -> Judgement:
-    connection = case.connection
-    identity = connection.identity
-    assert identity is not None
-    if identity.pieces > 1:
-        split = Clue(
-            "HP506",
-            f"The identity is right and came in {identity.pieces} segments; "
-            "the cloud gave up on it.",
-            (connection.id, *frames(identity.frame)),
-            Confidence.LIKELY,
-        )
-        return caused(
-            Cause.SERVER_FAULT,
-            Mechanism.IDENTITY_NOT_REASSEMBLED,
-            split,
-            "The identity is right, but it arrives in several segments, and this server takes "
-            "the first one for the whole.",
-            clue,
-            read,
-            others=(Cause.DEVICE_UNKNOWN,),
-        )
-    if accepted_by_first_hop(case):
-        proxy = Clue(
-            "HP120",
-            "The identity is right, and everything on this connection comes from the first hop.",
-            (connection.id, *frames(identity.frame, connection.ended_frame)),
-            Confidence.LIKELY,
-        )
-        return caused(
-            Cause.NETWORK_BLOCKED,
-            Mechanism.ACCEPTED_ON_BEHALF,
-            proxy,
-            "The device did everything right; a proxy on the first hop holds the connection in the "
-            "cloud's place and ends it.",
-            clue,
-            read,
-            others=(Cause.SERVER_FAULT,),
-            blocker=case.topology.first_hop(connection),
-        )
-    if case.refused_for_good and case.earlier_session is not None:
-        changed = Clue(
-            "HP205",
-            f"The same key and device worked in stream {case.earlier_session.stream}; "
-            "since then the cloud refuses it.",
-            (connection.id, case.earlier_session.id),
-            Confidence.LIKELY,
-        )
-        return caused(
-            Cause.SERVER_KEY_MISMATCH,
-            Mechanism.CLOUD_KEY_CHANGED,
-            changed,
-            "The cloud accepted this device earlier in the capture and refuses the same identity "
-            "now: most likely it was restarted with another key.",
-            clue,
-            read,
-            others=(Cause.SERVER_FAULT,),
-            assumption="that the cloud's software did not change in the same moment",
-        )
-    right = Clue(
-        "HP505",
-        "Nonce, device id and device key in the identity are all right, yet the cloud gives up.",
-        (connection.id, *frames(identity.frame)),
-        Confidence.LIKELY,
-    )
-    return caused(
-        Cause.SERVER_FAULT,
-        Mechanism.IDENTITY_REFUSED,
-        right,
-        "The device did everything right; the cloud fails on its own side.",
-        clue,
-        read,
-        others=(Cause.DEVICE_UNKNOWN,),
-        assumption="that the given register is the one the cloud uses",
     )
 
 

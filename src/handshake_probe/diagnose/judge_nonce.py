@@ -1,4 +1,4 @@
-"""Rules for a connection that came up but never carried an identity: portals, silence, bad nonces."""
+"""Rules for a connection that never carried an identity: portals, silence, bad nonces."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def accepted_by_first_hop(case: Case) -> bool:
 
 
 def _foreign_distance(case: Case) -> str | None:
-    """Whoever answers here is nearer or farther than the cloud's packets elsewhere in the capture."""
+    """How the sender here differs in distance from the cloud elsewhere in the capture."""
     here = set(case.connection.from_cloud.ttls)
     known = case.topology.known_ttls(host_of(case.connection.cloud)) - here
     elsewhere = case.topology.genuine_ttls.get(host_of(case.connection.cloud), set())
@@ -78,7 +78,9 @@ def judge_no_nonce(case: Case) -> Judgement:
         return undecided(
             (Cause.HEALTHY, Cause.NETWORK_BLOCKED, Cause.SERVER_FAULT),
             Mechanism.CAPTURE_TOO_SHORT,
-            Clue("HP605", f"The capture ends {waited:.1f} s after the connection came up.", evidence),
+            Clue(
+                "HP605", f"The capture ends {waited:.1f} s after the connection came up.", evidence
+            ),
             "The capture ends before the cloud's first message was due.",
             "A longer capture: at least 30 seconds.",
             capture_ended=True,
@@ -222,7 +224,7 @@ def judge_no_identity(case: Case) -> Judgement:
                 Mechanism.SESSION_CLOSED_BY_CLOUD,
                 Clue(
                     "HP515",
-                    f"The cloud closes {waited:.1f} s after its own nonce, before the device spoke.",
+                    f"The cloud closes {waited:.1f} s after its nonce, before the device spoke.",
                     evidence,
                 ),
                 "The cloud sends its nonce and closes at once.",

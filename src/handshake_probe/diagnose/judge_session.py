@@ -11,96 +11,15 @@ from handshake_probe.diagnose.judgement import (
     healthy,
     undecided,
 )
+from handshake_probe.diagnose.remarks import SHORT_SESSION, claim_pending, remarks
 from handshake_probe.diagnose.resets import Origin
-from handshake_probe.model.observations import ConnectionSeen, SessionSeen
+from handshake_probe.model.observations import SessionSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism, Stage
 
-# The device waits 4 s (classic firmware 2 s) for the cloud's Hello.
-HELLO_PATIENCE = 6.0
 # Ping after 15 s of silence, give up 10 s later.
 PING_GIVES_UP = 9.0
-# A cloud that answers a Describe it refuses closes after 15 s; longer sessions count as settled.
-SHORT_SESSION = 60.0
 BRIEF_SESSION = 5.0
 CLAIM_PATIENCE = 8.0
-
-
-def judge_hello(case: Case) -> Judgement:
-    """The device sent its Hello, the cloud sent no record."""
-    connection = case.connection
-    hello = connection.device_records.first_time or connection.ended
-    ended = connection.ended_time or connection.capture_end
-    waited = ended - hello
-    late = connection.cloud_records.first_time
-    evidence = (
-        connection.id,
-        *frames(connection.device_records.first_frame, connection.ended_frame),
-    )
-    if connection.midstream:
-        return _one_sided(case, evidence)
-    if connection.ended_by is EndedBy.CAPTURE_END and case.quiet < HELLO_PATIENCE:
-        return undecided(
-            (Cause.HEALTHY, Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
-            Mechanism.CAPTURE_TOO_SHORT,
-            Clue("HP605", f"The capture ends {waited:.1f} s after the device's Hello.", evidence),
-            "The capture ends before the cloud's Hello was due. Both keys fit already.",
-            "A longer capture: at least 30 seconds.",
-            capture_ended=True,
-        )
-    if connection.ended_by in (EndedBy.CLOUD_FIN, EndedBy.CLOUD_RST):
-        return undecided(
-            (Cause.SERVER_FAULT, Cause.DEVICE_UNKNOWN, Cause.NETWORK_BLOCKED),
-            Mechanism.NO_SERVER_HELLO,
-            Clue("HP510", f"The cloud closes {waited:.1f} s after the device's Hello.", evidence),
-            "Keys and network are fine up to the device's Hello; then the cloud hangs up: "
-            "it cannot read the Hello, or refuses this product or device.",
-            "The cloud's own log of this connection.",
-        )
-    acknowledged = (
-        connection.from_device.acknowledged_up_to >= connection.from_device.sent_up_to
-    )
-    if late is not None and connection.session is None:
-        waited = late - hello
-    clue = Clue(
-        "HP510",
-        f"No Hello from the cloud within {waited:.1f} s of the device's Hello"
-        + (" (which it acknowledged)." if acknowledged else "."),
-        evidence,
-        Confidence.LIKELY,
-    )
-    if acknowledged and _cloud_spoke_after(connection):
-        return caused(
-            Cause.SERVER_FAULT,
-            Mechanism.NO_SERVER_HELLO,
-            clue,
-            "The cloud received the device's Hello and sent none itself "
-            "(its sequence numbers have not moved): the device gives up and tries again.",
-            others=(Cause.NETWORK_BLOCKED,),
-        )
-    return undecided(
-        (Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
-        Mechanism.NO_SERVER_HELLO,
-        clue,
-        "The device's Hello gets no answer: the cloud is stuck, or its answer is dropped.",
-        "A capture on the cloud's side, or the same test from another network.",
-    )
-
-
-def _one_sided(case: Case, evidence: tuple[str, ...]) -> Judgement:
-    return undecided(
-        (Cause.HEALTHY, Cause.NETWORK_BLOCKED, Cause.SERVER_FAULT),
-        Mechanism.CAPTURE_INCOMPLETE,
-        Clue("HP603", "The capture starts in mid-session and shows one side only.", evidence),
-        "The capture shows too little of a running session.",
-        "A capture that starts before the device connects (press its reset button).",
-        capture_ended=True,
-    )
-
-
-def _cloud_spoke_after(connection: ConnectionSeen) -> bool:
-    """Whether a packet of the cloud after the device gave up shows that it had sent nothing."""
-    last, ended = connection.from_cloud.last_packet, connection.ended_time
-    return last is not None and ended is not None and last >= ended
 
 
 def judge_session(case: Case) -> Judgement:
@@ -232,9 +151,7 @@ def _unanswered(case: Case) -> Judgement | None:
     gave_up = connection.ended_time or connection.ended
     if spoke <= heard or gave_up - spoke < PING_GIVES_UP or spoke - heard < 1.0:
         return None
-    acknowledged = (
-        connection.from_device.acknowledged_up_to >= connection.from_device.sent_up_to
-    )
+    acknowledged = connection.from_device.acknowledged_up_to >= connection.from_device.sent_up_to
     clue = Clue(
         "HP512",
         f"The device's last message stays unanswered for {gave_up - spoke:.0f} s"
@@ -281,12 +198,6 @@ def _reset(case: Case) -> Judgement | None:
         "cannot be told.",
         "A capture on the cloud's side: a reset that it does not show came from the path.",
     )
-
-
-def claim_pending(connection: ConnectionSeen) -> bool:
-    """Whether this session published a claim code that was not confirmed in it."""
-    session = connection.session
-    return session is not None and bool(session.claim_code) and session.claim_confirmed is None
 
 
 def _unclaimed(case: Case, session: SessionSeen | None) -> Judgement | None:
@@ -361,65 +272,11 @@ def _healthy(case: Case) -> Judgement:
         f"Records flow both ways ({records[0]} from the device, {records[1]} from the cloud).",
         (
             connection.id,
-            *frames(
-                connection.device_records.first_frame, connection.cloud_records.first_frame
-            ),
+            *frames(connection.device_records.first_frame, connection.cloud_records.first_frame),
         ),
     )
     return healthy(
         clue,
-        "The handshake completed and the session runs: network, server key and device key are fine.",
-        *_remarks(case),
+        "The handshake passed and the session runs: network, server key and device key are fine.",
+        *remarks(case),
     )
-
-
-def _remarks(case: Case) -> list[Clue]:
-    """What a working session still tells."""
-    connection, session = case.connection, case.connection.session
-    remarks: list[Clue] = []
-    short = [
-        c
-        for c in case.siblings
-        if c.stage is Stage.SESSION
-        and c.ended_by in (EndedBy.DEVICE_FIN, EndedBy.DEVICE_RST)
-        and c.ended - c.started < SHORT_SESSION
-    ]
-    if len(short) >= 2:
-        remarks.append(
-            Clue(
-                "HP519",
-                f"The device itself ends {len(short)} sessions within a minute each: "
-                "on purpose (sleep), or because its firmware fails.",
-                (connection.id,),
-                Confidence.POSSIBLE,
-            )
-        )
-    if session is None:
-        return remarks
-    if session.safe_mode is not None:
-        remarks.append(
-            Clue(
-                "HP404",
-                "The device reports safe mode: it is connected, its application does not run.",
-                frames(session.safe_mode),
-            )
-        )
-    if session.key_error:
-        remarks.append(
-            Clue("HP306", f"The device reports key problems (mask {session.key_error}).", ())
-        )
-    if session.claim_confirmed is not None:
-        remarks.append(
-            Clue("HP403", "The cloud confirms the claim.", frames(session.claim_confirmed))
-        )
-    elif claim_pending(connection):
-        remarks.append(
-            Clue(
-                "HP402",
-                "A claim code is published; the capture is too short to say whether it is "
-                "confirmed.",
-                frames(*session.claim_code),
-                Confidence.POSSIBLE,
-            )
-        )
-    return remarks

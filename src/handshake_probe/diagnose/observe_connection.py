@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from handshake_probe.diagnose.observe_session import observe_session
-from handshake_probe.keys.fingerprint import describe_sent_key, fingerprint, read_spki
+from handshake_probe.diagnose.observe_steps import (
+    CREDENTIALS_SIZE,
+    IDENTITY_SIZE,
+    NONCE_SIZE,
+    read_credentials,
+    read_identity,
+    read_key_tests,
+    read_nonce,
+    read_records,
+    seconds,
+)
 from handshake_probe.model.observations import (
     ConnectionSeen,
     ControlSeen,
@@ -17,7 +26,6 @@ from handshake_probe.model.observations import (
     DirectionSeen,
     IcmpSeen,
     IdentitySeen,
-    KeyTest,
     NonceSeen,
     RecordsSeen,
     SessionSeen,
@@ -29,7 +37,6 @@ from handshake_probe.packets.units import Direction, TcpFlags
 from handshake_probe.protocol import events as ev
 
 TIMESTAMPS_OPTION = 8  # RFC 7323
-NONCE_SIZE, IDENTITY_SIZE, CREDENTIALS_SIZE = 40, 256, 384
 SMALLEST_RECORD = 18  # bytes, its length prefix included
 CONTROLS_KEPT = 48  # per connection: a SYN flood must not swell the document
 # A SYN is sent again after 1 s (RFC 6298); a Photon gives up after 5 s.
@@ -38,21 +45,16 @@ SYN_PATIENCE = 2.0
 QUIET_LIMIT = 30.0
 
 
-def seconds(time_ns: int) -> float:
-    """Nanoseconds since the epoch as seconds."""
-    return time_ns / 1e9
-
-
 def observe_connection(
     identifier: str, facts: PathFacts, events: Sequence[ev.Event], capture_end_ns: int
 ) -> ConnectionSeen:
     """Condense one connection. `events` are those of its transcript, in order."""
     controls = _controls(facts)
-    nonce = _nonce(events)
-    identity = _identity(events)
-    credentials = _credentials(events)
-    device_records = _records(events, Direction.DEVICE_TO_CLOUD)
-    cloud_records = _records(events, Direction.CLOUD_TO_DEVICE)
+    nonce = read_nonce(events)
+    identity = read_identity(events)
+    credentials = read_credentials(events)
+    device_records = read_records(events, Direction.DEVICE_TO_CLOUD)
+    cloud_records = read_records(events, Direction.CLOUD_TO_DEVICE)
     session = observe_session(events)
     ended_by, ended = _ending(facts, controls, capture_end_ns)
     return ConnectionSeen(
@@ -93,7 +95,7 @@ def observe_connection(
         nonce=nonce,
         identity=identity,
         credentials=credentials,
-        key_tests=_key_tests(events),
+        key_tests=read_key_tests(events),
         device_records=device_records,
         cloud_records=cloud_records,
         session=session,
@@ -171,176 +173,6 @@ def _direction(facts: DirectionFacts) -> DirectionSeen:
         link_source=mac_text(facts.link_sources.most_common(1)[0][0])
         if facts.link_sources
         else None,
-    )
-
-
-def _digest(data: bytes | None) -> str | None:
-    return hashlib.sha256(data).hexdigest()[:16] if data else None
-
-
-def _nonce(events: Iterable[ev.Event]) -> NonceSeen | None:
-    for event in events:
-        if isinstance(event, ev.NonceReceived):
-            return NonceSeen(
-                frame=event.frame,
-                time=seconds(event.time_ns),
-                received=NONCE_SIZE + event.surplus,
-                whole=True,
-                flaws=[str(flaw) for flaw in event.flaws],
-                looks_like=event.looks_like,
-                excerpt=ascii_excerpt(event.excerpt),
-                digest=_digest(event.nonce),
-            )
-        if isinstance(event, ev.NonceShort) and event.received:
-            return NonceSeen(
-                frame=event.frame,
-                time=seconds(event.time_ns),
-                received=event.received,
-                whole=False,
-                looks_like=event.looks_like,
-                excerpt=ascii_excerpt(event.excerpt),
-            )
-    return None
-
-
-def ascii_excerpt(data: bytes) -> str | None:
-    """Printable ASCII as it is, every other byte as `\\xNN`; None for nothing."""
-    if not data:
-        return None
-    return "".join(chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in data[:120])
-
-
-def _identity(events: Iterable[ev.Event]) -> IdentitySeen | None:
-    for event in events:
-        if isinstance(event, ev.IdentitySent):
-            return IdentitySeen(
-                frame=event.frame,
-                time=seconds(event.time_ns),
-                received=IDENTITY_SIZE,
-                captured=event.blob is not None,
-                pieces=event.pieces,
-                digest=_digest(event.blob),
-            )
-        if isinstance(event, ev.IdentityShort):
-            return IdentitySeen(
-                frame=event.frame,
-                time=seconds(event.time_ns),
-                received=event.received,
-                captured=False,
-            )
-    return None
-
-
-def _credentials(events: Iterable[ev.Event]) -> CredentialsSeen | None:
-    found = None
-    for event in events:
-        if isinstance(event, ev.CredentialsReceived):
-            found = CredentialsSeen(
-                frame=event.frame,
-                time=seconds(event.time_ns),
-                received=CREDENTIALS_SIZE,
-                whole=True,
-                captured=event.ciphertext is not None and event.signature is not None,
-            )
-        elif isinstance(event, (ev.CredentialsShort, ev.CredentialsOddSize)) and event.received:
-            found = CredentialsSeen(
-                frame=event.frame,
-                time=seconds(event.time_ns),
-                received=event.received,
-                whole=event.received >= CREDENTIALS_SIZE,
-                captured=True,
-            )
-    return found
-
-
-def _key_tests(events: Iterable[ev.Event]) -> list[KeyTest]:
-    tests: list[KeyTest] = []
-    sent: set[str] = set()  # fingerprints of keys that came in an identity
-    for event in events:
-        if isinstance(event, ev.IdentityTest):
-            key = fingerprint_of_sent(event.device_key)
-            sent |= {key} if key else set()
-            tests.append(
-                KeyTest(
-                    frame=event.frame,
-                    block="identity",
-                    key=event.key,
-                    role="cloud",
-                    private=event.private,
-                    state=event.state,
-                    length=event.plaintext_length,
-                    device_id=event.device_id,
-                    sent_key=key,
-                    sent_key_flaw=describe_sent_key(event.device_key)
-                    if event.device_key
-                    else None,
-                )
-            )
-        elif isinstance(event, ev.SignatureTest):
-            tests.append(
-                KeyTest(
-                    frame=event.frame,
-                    block="signature",
-                    key=event.key,
-                    role="cloud",
-                    private=False,
-                    state=event.state,
-                    length=event.body_length,
-                )
-            )
-        elif isinstance(event, ev.CredentialsTest):
-            tests.append(
-                KeyTest(
-                    frame=event.frame,
-                    block="credentials",
-                    key=event.key,
-                    role=_device_role(event, sent),
-                    private=event.private,
-                    state=event.state,
-                    length=event.plaintext_length,
-                    firmware_opens=event.firmware_opens,
-                )
-            )
-    return tests
-
-
-def fingerprint_of_sent(spki: bytes | None) -> str | None:
-    """Fingerprint of the device key inside an identity; None when it is no key at all."""
-    numbers = read_spki(spki) if spki else None
-    return fingerprint(*numbers) if numbers else None
-
-
-def _device_role(event: ev.CredentialsTest, sent: set[str]) -> str:
-    if event.private:
-        return "device"
-    return "sent" if event.key in sent else "registered"
-
-
-def _records(events: Iterable[ev.Event], direction: Direction) -> RecordsSeen:
-    count = bad = 0
-    first: ev.RecordSeen | None = None
-    last: ev.RecordSeen | None = None
-    lost = False
-    for event in events:
-        if isinstance(event, ev.RecordSeen) and event.direction is direction:
-            count += 1
-            first = first or event
-            last = event
-        elif isinstance(event, ev.RecordBad) and event.direction is direction:
-            bad += 1
-        elif isinstance(event, ev.FramingLost) and event.direction is direction:
-            lost = True
-    if first is None or last is None:
-        return RecordsSeen(framing_lost=lost)
-    return RecordsSeen(
-        count=count,
-        first_frame=first.frame,
-        first_time=seconds(first.time_ns),
-        first_length=first.length,
-        last_time=seconds(last.time_ns),
-        last_frame=last.frame,
-        bad=bad,
-        framing_lost=lost,
     )
 
 

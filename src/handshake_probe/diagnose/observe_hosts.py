@@ -15,13 +15,13 @@ from handshake_probe.model.observations import (
 )
 from handshake_probe.packets.addresses import address_text, mac_text
 from handshake_probe.packets.dhcp import read_dhcp
+from handshake_probe.packets.ntp import ntp_role
 from handshake_probe.packets.units import Arp, Datagram, Endpoint, Icmp, Packet, Segment, TcpFlags
 
 DNS, DHCP_SERVER, DHCP_CLIENT, NTP, PRESENCE, DTLS = 53, 67, 68, 123, 5683, 5684
 PRESENCE_GROUP = bytes((224, 0, 1, 187))
 PRESENCE_HEAD, PRESENCE_SIZE = bytes.fromhex("50020000b168ff"), 19
 TESTED_RESOLVER = Endpoint(bytes((8, 8, 8, 8)), DNS)  # internet test of Device OS up to 1.5
-NTP_CLIENT_MODE, NTP_SERVER_MODE, NTP_SIZE = 3, 4, 48  # RFC 5905 section 7.3
 TABLE_LIMIT = 20_000  # entries per table: a hostile capture must not fill the memory
 TESTS_KEPT = 4_000
 
@@ -124,11 +124,11 @@ class HostObserver:
                     host.name = message.host_name or host.name
                     if host.address is None and message.requested_address:
                         host.address = address_text(message.requested_address)
-        elif NTP in ports and len(packet.payload) >= NTP_SIZE:
-            mode = packet.payload[0] & 7
-            if mode == NTP_CLIENT_MODE and destination.port == NTP:
+        elif NTP in ports:
+            role = ntp_role(packet.payload)
+            if role == "request" and destination.port == NTP:
                 self._tested(packet, "ntp")
-            elif mode == NTP_SERVER_MODE and source.port == NTP:
+            elif role == "reply" and source.port == NTP:
                 self._answered(destination, "ntp")
         elif destination == Endpoint(PRESENCE_GROUP, PRESENCE):
             self._announced(packet)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from handshake_probe.keys.particle import is_particle_name
 from handshake_probe.model.observations import DnsSeen
 from handshake_probe.packets.addresses import address_text
-from handshake_probe.packets.dns import DnsMessage, read_dns
+from handshake_probe.packets.dns import DnsMessage, read_dns, read_dns_stream
 from handshake_probe.packets.units import Datagram, Endpoint, Segment
 
 DNS = 53
@@ -49,12 +49,15 @@ class NameObserver:
         """Take one packet; anything but DNS is passed over."""
         if DNS not in (packet.source.port, packet.destination.port):
             return
-        payload = packet.payload
         if isinstance(packet, Segment):
-            payload = payload[2:]  # a whole message in one segment, behind its length
-        message = read_dns(payload) if payload else None
-        if message is None:
-            return
+            messages = read_dns_stream(packet.payload)
+        else:
+            message = read_dns(packet.payload)
+            messages = [message] if message is not None else []
+        for message in messages:
+            self._message(packet, message)
+
+    def _message(self, packet: Datagram | Segment, message: DnsMessage) -> None:
         client, server = packet.source, packet.destination
         if message.is_response:
             client, server = server, client
@@ -105,9 +108,7 @@ class NameObserver:
             host = address_text(key.host)
             for question in questions:
                 addresses = list(question.answer.addresses) if question.answer else []
-                if not (
-                    is_particle_name(key.name) or clouds & set(addresses) or host in devices
-                ):
+                if not (is_particle_name(key.name) or clouds & set(addresses) or host in devices):
                     continue
                 yield DnsSeen(
                     id=next_id(),

@@ -136,9 +136,7 @@ def _repeated_in_vain(case: Case) -> Judgement | None:
             else f"{what[0].upper()}{what[1:]} does not get through: it is sent again and again, "
             "and the cloud never acknowledges it.",
             others=() if alive else (Cause.SERVER_FAULT,),
-            assumption=None
-            if alive
-            else "that the cloud's host did not vanish in the same moment",
+            assumption=None if alive else "that the cloud's host did not vanish in the same moment",
         )
     if _unheard(cloud):
         return _cloud_unheard(case)
@@ -229,7 +227,7 @@ def _alive_after(speaker: DirectionSeen, repeater: DirectionSeen) -> bool:
 
 
 def _cloud_closed_before(connection: ConnectionSeen) -> bool:
-    """Whether the cloud's FIN came before the device began to repeat itself: nobody listens then."""
+    """Whether the cloud's FIN came before the device began to repeat itself: nobody listened."""
     began = connection.from_device.first_retransmission or 0.0
     return any(
         c.sender == "cloud" and c.flags == "FIN" and c.time < began for c in connection.controls

@@ -52,7 +52,9 @@ def reset_origin(connection: ConnectionSeen, reset: ControlSeen, topology: Topol
         connection, reset.ttl
     )
     if first_hop:
-        reasons.append(f"its TTL {reset.ttl} was decremented by no router, so the first hop made it")
+        reasons.append(
+            f"its TTL {reset.ttl} was decremented by no router, so the first hop made it"
+        )
     too_early = _before_round_trip(connection, reset)
     if too_early:
         reasons.append("it came sooner than the cloud can answer")

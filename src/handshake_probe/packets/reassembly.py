@@ -101,7 +101,7 @@ class StreamReassembler:
         end = sequence + length
         facts = self._facts
         facts.sent_up_to = max(facts.sent_up_to, end)
-        self.claim(end, frame, time_ns)
+        self._raise_claim(end, frame, time_ns)
         if sequence == self._next and len(payload) == length and not self._chunks:
             facts.captured_bytes += length
             self._deliver(Chunk(sequence, end, payload, frame, time_ns))
@@ -130,10 +130,7 @@ class StreamReassembler:
 
     def claim(self, sequence: int, frame: int, time_ns: int) -> None:
         """Note that the sender's sequence number stands at `sequence`: it has sent all before."""
-        sequence = self._without_fin(sequence)
-        if sequence > self._facts.claimed_up_to:
-            self._facts.claimed_up_to = sequence
-            self._claim_mark = _Mark(frame, time_ns)
+        self._raise_claim(self._without_fin(sequence), frame, time_ns)
 
     def acknowledge(self, sequence: int, frame: int, time_ns: int) -> None:
         """Note that the peer acknowledged all before `sequence`."""
@@ -153,9 +150,10 @@ class StreamReassembler:
         """
         if sequence is not None:
             sequence = self._without_fin(sequence)
-            self.claim(sequence, frame, time_ns)
+            self._raise_claim(sequence, frame, time_ns)
             if kind == "fin" and self._facts.claimed_up_to == sequence + 1:
-                self._facts.claimed_up_to = sequence  # a later packet had shown the FIN's place
+                # A later packet had shown the FIN's place already.
+                self._facts.claimed_up_to = max(sequence, self._facts.sent_up_to)
             if kind == "rst":
                 self._aborted_at = max(self._aborted_at, sequence)
         if self._end is None:
@@ -169,6 +167,11 @@ class StreamReassembler:
         self._lost_up_to = self._last()
         self._advance(0)
         self._history.clear()
+
+    def _raise_claim(self, sequence: int, frame: int, time_ns: int) -> None:
+        if sequence > self._facts.claimed_up_to:
+            self._facts.claimed_up_to = sequence
+            self._claim_mark = _Mark(frame, time_ns)
 
     def _without_fin(self, sequence: int) -> int:
         """Return `sequence` as a position among the bytes: a FIN takes one number behind them."""

@@ -1,7 +1,8 @@
 """Finds one connection seen twice: before and behind network address translation (NAT).
 
 A capture on a router shows the connection once with the device's own address and once with the
-router's. It is one connection of one device; the view nearest to the device is the one to judge.
+router's, or with two addresses of the cloud where the router redirects. It is one connection of
+one device; the view nearest to the device is the one to judge.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def pair_unanswered(connections: Iterable[Connection]) -> None:
 
 def _is_other_view(one: Connection, other: Connection) -> bool:
     apart = abs(one.facts.first_ns - other.facts.first_ns)
-    return one.facts.device != other.facts.device and apart <= _SAME_START_NS
+    same_ends = (one.facts.device, one.facts.cloud) == (other.facts.device, other.facts.cloud)
+    return not same_ends and apart <= _SAME_START_NS
 
 
 def _same_syn(one: Connection, other: Connection) -> bool:

@@ -15,6 +15,7 @@ from handshake_probe.protocol.stream import Mark, StreamBuffer
 
 SEARCH_WINDOW = 4096  # bytes kept while framing is lost
 _EXCERPT = 40
+_PIECES_PER_NEW_BYTE = 16  # so that a stream of tiny pieces is not searched for each of them
 _SURE_CHAIN = 3  # records in a row that prove a place which is not the start of a piece
 
 _LOW = bytes(range(0x10, 0x100, 0x10))
@@ -70,13 +71,14 @@ class RecordReader:
         self._searching = searching
         self._first = not searching
         self._iv: bytes | None = None
+        self._searched = 0  # up to this offset
         self.count = 0
 
     def drain(self, *, final: bool = False) -> Iterator[Record | Lost | Found]:
         """Yield all that the waiting bytes hold; with `final`, wait for nothing more."""
         while True:
             if self._searching:
-                found = self._search()
+                found = self._search() if final or self._is_worth_a_search() else None
                 if found is None:
                     return
                 yield found
@@ -139,6 +141,11 @@ class RecordReader:
         self._searching, self._first, self._iv = True, False, None
         return lost
 
+    def _is_worth_a_search(self) -> bool:
+        """Tell whether enough is new: a search costs as much as there are pieces in the window."""
+        new = self._buffer.offset + len(self._buffer) - self._searched
+        return len(self._buffer.chunks) <= new * _PIECES_PER_NEW_BYTE
+
     def _search(self) -> Found | None:
         """Look for a record boundary in the waiting bytes, and drop what lies before it.
 
@@ -149,6 +156,7 @@ class RecordReader:
         buffer = self._buffer
         while len(buffer) > SEARCH_WINDOW:
             buffer.take(min(buffer.chunks[0].length, len(buffer) - SEARCH_WINDOW))
+        self._searched = buffer.offset + len(buffer)
         window, starts, ends = self._window()
         chains: dict[int, int] = {}
         reached: list[int] = []

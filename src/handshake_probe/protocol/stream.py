@@ -40,6 +40,7 @@ class StreamBuffer:
     def __init__(self) -> None:
         self.chunks: deque[Chunk] = deque()
         self.offset = 0  # of the first byte waiting, in the stream
+        self.captured = 0  # bytes waiting that the capture holds
         self._length = 0
 
     def __len__(self) -> int:
@@ -47,11 +48,6 @@ class StreamBuffer:
         if self.chunks and self.chunks[-1].doubtful:
             return self._length - self.chunks[-1].length
         return self._length
-
-    @property
-    def captured(self) -> int:
-        """Bytes waiting that the capture holds."""
-        return sum(chunk.length for chunk in self.chunks if chunk.data is not None)
 
     def append(self, piece: StreamData | StreamGap) -> None:
         """Add a piece at the end; its own offset is trusted to follow what came before."""
@@ -66,6 +62,7 @@ class StreamBuffer:
                 self._length -= self.chunks.pop().length
             self.chunks.append(chunk)
             self._length += chunk.length
+            self.captured += len(chunk.data or b"")
 
     def peek(self, size: int) -> bytes:
         """Return the captured bytes at the front, up to the first gap and at most `size`."""
@@ -89,6 +86,7 @@ class StreamBuffer:
                 whole = False
             else:
                 pieces += 1
+                self.captured -= used
                 if whole:
                     head += chunk.data[:used]
             if used < chunk.length:

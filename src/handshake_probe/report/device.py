@@ -66,8 +66,10 @@ def show_verdict(page: Page, verdict: Verdict) -> None:
     page.field("got as far as", STAGES[verdict.stage].told)
     if verdict.recovered:
         page.field("recovered", "a later connection reached a session")
-    if len(verdict.candidates) > 1:
-        page.field("could be", _readings(page, verdict.candidates))
+    others = [cause for cause in verdict.candidates if cause is not verdict.cause]
+    if others:
+        label = "could be" if verdict.cause is Cause.INCONCLUSIVE else "less likely"
+        page.field(label, ", or ".join(_readings(others)))
     if verdict.blocker is not None:
         page.field("stopped by", _blocker(verdict.blocker))
 
@@ -78,7 +80,7 @@ def show_consequences(page: Page, verdict: Verdict) -> None:
     if verdict.ruled_out or verdict.assumption or (verdict.settles and not first_settles):
         page.blank()
     if verdict.ruled_out:
-        page.field("ruled out", _readings(page, verdict.ruled_out))
+        page.field("ruled out", "; ".join(_readings(verdict.ruled_out)))
     if verdict.assumption:
         page.field("assuming", verdict.assumption)
     if verdict.settles and not first_settles:
@@ -99,8 +101,8 @@ def _sureness(page: Page, verdict: Verdict) -> str:
     return f" {page.glyphs.dash} {verdict.confidence}"
 
 
-def _readings(page: Page, causes: Sequence[Cause]) -> str:
-    return _joined(page, [CAUSES[cause].reading for cause in causes])
+def _readings(causes: Sequence[Cause]) -> list[str]:
+    return [CAUSES[cause].reading for cause in causes]
 
 
 def _joined(page: Page, parts: Sequence[str]) -> str:

@@ -68,9 +68,7 @@ STAGES: dict[Stage, StageWords] = {
         "Hello sent",
         "the device said its first encrypted word, Hello (LED: fast blinking cyan)",
     ),
-    Stage.SESSION: StageWords(
-        "session", "both sides said Hello: the session stands (LED: breathing cyan)"
-    ),
+    Stage.SESSION: StageWords("session", "a session: both sides said Hello (LED: breathing cyan)"),
 }
 
 ENDINGS: dict[EndedBy, str] = {

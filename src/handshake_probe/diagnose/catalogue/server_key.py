@@ -1,0 +1,74 @@
+"""Findings on the server key (HP2xx)."""
+
+from __future__ import annotations
+
+from handshake_probe.diagnose.catalogue.entry import ERROR, entry
+
+SERVER_KEY = (
+    "Put the device in DFU mode (blinking yellow) and write the cloud's key and address again: "
+    "`particle keys server` for the Particle cloud, "
+    "`particle keys server <cloud_public.der> --host <address>` for a private one.",
+    "Restart the device: keys are read once per boot. A Photon has no factory reset that would "
+    "do this.",
+)
+
+ENTRIES = (
+    entry(
+        "HP201",
+        "The cloud cannot read the identity",
+        ERROR,
+        "The device encrypts with another server key than the cloud's.",
+        "The identity does not open with the cloud's private key (the nonce inside proves "
+        "success; OpenSSL's own word does not).",
+        "A private key that is not this cloud's.",
+        *SERVER_KEY,
+    ),
+    entry(
+        "HP202",
+        "The identity was made with another key",
+        ERROR,
+        "As a number the identity is larger than the cloud's modulus: impossible with its key.",
+        "Comparison with the public key alone.",
+        "A public key that is not this cloud's.",
+        *SERVER_KEY,
+    ),
+    entry(
+        "HP203",
+        "Another key signs the credentials",
+        ERROR,
+        "The answer is not signed by the cloud's key, so the device refuses it.",
+        "The signature does not open with the cloud's public key.",
+        "A cloud with several keys; a public key that is not this cloud's.",
+        "The operator compares the cloud's private key with the public key given to devices.",
+        *SERVER_KEY[:1],
+    ),
+    entry(
+        "HP204",
+        "The device sends no identity",
+        ERROR,
+        "The device has the nonce and closes without answering: it cannot encrypt, most often "
+        "because the server key in its flash is unusable.",
+        "40 bytes to the device, none from it, and the device closes.",
+        "A crash or a reset at that point.",
+        *SERVER_KEY,
+    ),
+    entry(
+        "HP205",
+        "The cloud changed",
+        ERROR,
+        "The same device with the same keys was accepted earlier in this capture.",
+        "An earlier complete session of the device with this cloud.",
+        "A cloud whose software or register changed instead.",
+        "The operator compares the cloud's key before and after its restart.",
+        *SERVER_KEY,
+    ),
+    entry(
+        "HP206",
+        "The identity belongs to another cloud",
+        ERROR,
+        "The device holds the server key of another cloud that was given.",
+        "The identity opens with that key and not with this cloud's.",
+        "Nothing short of a wrongly named key.",
+        *SERVER_KEY,
+    ),
+)

@@ -1,0 +1,197 @@
+"""The steps of a handshake as observations, read from a transcript's events."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from handshake_probe.keys.fingerprint import describe_sent_key, fingerprint, read_spki
+from handshake_probe.model.observations import (
+    CredentialsSeen,
+    IdentitySeen,
+    KeyTest,
+    NonceSeen,
+    RecordsSeen,
+)
+from handshake_probe.packets.units import Direction
+from handshake_probe.protocol import events as ev
+
+NONCE_SIZE, IDENTITY_SIZE, CREDENTIALS_SIZE = 40, 256, 384
+
+
+def seconds(time_ns: int) -> float:
+    """Nanoseconds since the epoch as seconds."""
+    return time_ns / 1e9
+
+
+def _digest(data: bytes | None) -> str | None:
+    return hashlib.sha256(data).hexdigest()[:16] if data else None
+
+
+def read_nonce(events: Iterable[ev.Event]) -> NonceSeen | None:
+    """The cloud's first bytes; None when it sent none."""
+    for event in events:
+        if isinstance(event, ev.NonceReceived):
+            return NonceSeen(
+                frame=event.frame,
+                time=seconds(event.time_ns),
+                received=NONCE_SIZE + event.surplus,
+                whole=True,
+                flaws=[str(flaw) for flaw in event.flaws],
+                looks_like=event.looks_like,
+                excerpt=ascii_excerpt(event.excerpt),
+                digest=_digest(event.nonce),
+            )
+        if isinstance(event, ev.NonceShort) and event.received:
+            return NonceSeen(
+                frame=event.frame,
+                time=seconds(event.time_ns),
+                received=event.received,
+                whole=False,
+                looks_like=event.looks_like,
+                excerpt=ascii_excerpt(event.excerpt),
+            )
+    return None
+
+
+def ascii_excerpt(data: bytes) -> str | None:
+    r"""Printable ASCII as it is, every other byte as `\\xNN`; None for nothing."""
+    if not data:
+        return None
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in data[:120])
+
+
+def read_identity(events: Iterable[ev.Event]) -> IdentitySeen | None:
+    """The device's 256 bytes, or how many of them came; None for none."""
+    for event in events:
+        if isinstance(event, ev.IdentitySent):
+            return IdentitySeen(
+                frame=event.frame,
+                time=seconds(event.time_ns),
+                received=IDENTITY_SIZE,
+                captured=event.blob is not None,
+                pieces=event.pieces,
+                digest=_digest(event.blob),
+            )
+        if isinstance(event, ev.IdentityShort):
+            return IdentitySeen(
+                frame=event.frame,
+                time=seconds(event.time_ns),
+                received=event.received,
+                captured=False,
+            )
+    return None
+
+
+def read_credentials(events: Iterable[ev.Event]) -> CredentialsSeen | None:
+    """The cloud's answer, whole or short; None for none."""
+    found = None
+    for event in events:
+        if isinstance(event, ev.CredentialsReceived):
+            found = CredentialsSeen(
+                frame=event.frame,
+                time=seconds(event.time_ns),
+                received=CREDENTIALS_SIZE,
+                whole=True,
+                captured=event.ciphertext is not None and event.signature is not None,
+            )
+        elif isinstance(event, (ev.CredentialsShort, ev.CredentialsOddSize)) and event.received:
+            found = CredentialsSeen(
+                frame=event.frame,
+                time=seconds(event.time_ns),
+                received=event.received,
+                whole=event.received >= CREDENTIALS_SIZE,
+                captured=True,
+            )
+    return found
+
+
+def read_key_tests(events: Iterable[ev.Event]) -> list[KeyTest]:
+    """Every key that was tried, in the order of the blocks."""
+    tests: list[KeyTest] = []
+    sent: set[str] = set()  # fingerprints of keys that came in an identity
+    for event in events:
+        if isinstance(event, ev.IdentityTest):
+            key = fingerprint_of_sent(event.device_key)
+            sent |= {key} if key else set()
+            tests.append(
+                KeyTest(
+                    frame=event.frame,
+                    block="identity",
+                    key=event.key,
+                    role="cloud",
+                    private=event.private,
+                    state=event.state,
+                    length=event.plaintext_length,
+                    device_id=event.device_id,
+                    sent_key=key,
+                    sent_key_flaw=describe_sent_key(event.device_key) if event.device_key else None,
+                )
+            )
+        elif isinstance(event, ev.SignatureTest):
+            tests.append(
+                KeyTest(
+                    frame=event.frame,
+                    block="signature",
+                    key=event.key,
+                    role="cloud",
+                    private=False,
+                    state=event.state,
+                    length=event.body_length,
+                )
+            )
+        elif isinstance(event, ev.CredentialsTest):
+            tests.append(
+                KeyTest(
+                    frame=event.frame,
+                    block="credentials",
+                    key=event.key,
+                    role=_device_role(event, sent),
+                    private=event.private,
+                    state=event.state,
+                    length=event.plaintext_length,
+                    firmware_opens=event.firmware_opens,
+                )
+            )
+    return tests
+
+
+def fingerprint_of_sent(spki: bytes | None) -> str | None:
+    """Fingerprint of the device key inside an identity; None when it is no key at all."""
+    numbers = read_spki(spki) if spki else None
+    return fingerprint(*numbers) if numbers else None
+
+
+def _device_role(event: ev.CredentialsTest, sent: set[str]) -> str:
+    if event.private:
+        return "device"
+    return "sent" if event.key in sent else "registered"
+
+
+def read_records(events: Iterable[ev.Event], direction: Direction) -> RecordsSeen:
+    """The records of one direction, counted."""
+    count = bad = 0
+    first: ev.RecordSeen | None = None
+    last: ev.RecordSeen | None = None
+    lost = False
+    for event in events:
+        if isinstance(event, ev.RecordSeen) and event.direction is direction:
+            count += 1
+            first = first or event
+            last = event
+        elif isinstance(event, ev.RecordBad) and event.direction is direction:
+            bad += 1
+        elif isinstance(event, ev.FramingLost) and event.direction is direction:
+            lost = True
+    if first is None or last is None:
+        return RecordsSeen(framing_lost=lost)
+    return RecordsSeen(
+        count=count,
+        first_frame=first.frame,
+        first_time=seconds(first.time_ns),
+        first_length=first.length,
+        last_time=seconds(last.time_ns),
+        last_frame=last.frame,
+        bad=bad,
+        framing_lost=lost,
+    )

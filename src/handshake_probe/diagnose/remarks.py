@@ -1,0 +1,68 @@
+"""What a working session still tells: claim, safe mode, key errors, sessions that do not last."""
+
+from __future__ import annotations
+
+from handshake_probe.diagnose.case import Case
+from handshake_probe.diagnose.judgement import Clue, frames
+from handshake_probe.model.observations import ConnectionSeen
+from handshake_probe.model.vocabulary import Confidence, EndedBy, Stage
+
+SHORT_SESSION = 60.0  # seconds; longer sessions count as settled
+
+
+def claim_pending(connection: ConnectionSeen) -> bool:
+    """Whether this session published a claim code that was not confirmed in it."""
+    session = connection.session
+    return session is not None and bool(session.claim_code) and session.claim_confirmed is None
+
+
+def remarks(case: Case) -> list[Clue]:
+    """What a working session still tells."""
+    connection, session = case.connection, case.connection.session
+    found: list[Clue] = []
+    short = [
+        c
+        for c in case.siblings
+        if c.stage is Stage.SESSION
+        and c.ended_by in (EndedBy.DEVICE_FIN, EndedBy.DEVICE_RST)
+        and c.ended - c.started < SHORT_SESSION
+    ]
+    if len(short) >= 2:
+        found.append(
+            Clue(
+                "HP519",
+                f"The device itself ends {len(short)} sessions within a minute each: "
+                "on purpose (sleep), or because its firmware fails.",
+                (connection.id,),
+                Confidence.POSSIBLE,
+            )
+        )
+    if session is None:
+        return found
+    if session.safe_mode is not None:
+        found.append(
+            Clue(
+                "HP404",
+                "The device reports safe mode: it is connected, its application does not run.",
+                frames(session.safe_mode),
+            )
+        )
+    if session.key_error:
+        found.append(
+            Clue("HP306", f"The device reports key problems (mask {session.key_error}).", ())
+        )
+    if session.claim_confirmed is not None:
+        found.append(
+            Clue("HP403", "The cloud confirms the claim.", frames(session.claim_confirmed))
+        )
+    elif claim_pending(connection):
+        found.append(
+            Clue(
+                "HP402",
+                "A claim code is published; the capture is too short to say whether it is "
+                "confirmed.",
+                frames(*session.claim_code),
+                Confidence.POSSIBLE,
+            )
+        )
+    return found
