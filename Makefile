@@ -29,4 +29,4 @@ lint:
 	.venv/bin/lint-imports --no-logo
 
 bench: setup
-	@.venv/bin/python scripts/bench.py
+	@.venv/bin/python -m scripts.bench.startup

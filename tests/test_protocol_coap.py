@@ -66,7 +66,9 @@ def test_what_we_read_strictly_aiocoap_reads_too(data: bytes) -> None:
         assert encode(message)[:4] == data[:4]
         try:
             theirs = Oracle.decode(data)
-        except (UnparsableMessage, UnicodeDecodeError):
+        except UnicodeDecodeError:
+            return  # a text option that is no UTF-8: bytes to us
+        except UnparsableMessage:
             pytest.fail("refused by aiocoap")
         assert (theirs.mid, theirs.token, theirs.payload) == (
             message.message_id,

@@ -59,7 +59,7 @@ def hostile(size: int = 1) -> Measurement:
         cloud=evil,
         started=evil,
         events=[EventEntry(event=evil, frame=1, t=0.0, note=evil)],
-        messages=[MessageEntry(direction="device_to_cloud", frame=1, hex="", summary=evil)],
+        messages=[MessageEntry(direction="device_to_cloud", frame=1, t=0.0, hex="", summary=evil)],
     )
     judged = documents.verdict(
         Cause.NETWORK_BLOCKED,

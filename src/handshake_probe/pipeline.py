@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,6 @@ from handshake_probe.diagnose.observe_connection import observe_connection
 from handshake_probe.diagnose.observe_hosts import HostObserver
 from handshake_probe.diagnose.observe_names import NameObserver
 from handshake_probe.diagnose.shapes import ShapeScan
-from handshake_probe.diagnose.watcher import Watcher
 from handshake_probe.errors import KeyFileError, UnreadableInput
 from handshake_probe.keys.files import KeyFile, read_key
 from handshake_probe.keys.keyring import Keyring, build_keyring
@@ -157,15 +157,15 @@ def _read(
 ) -> _Reading:
     reading = _Reading()
     flows = FlowTable(ports.__contains__)
-    watchers: dict[int, Watcher] = {}
 
     def watch(pieces: Iterable[FlowPiece]) -> None:
         for connection, direction, piece in pieces:
             number = connection.facts.number
-            watcher = watchers.get(number)
-            if watcher is None:
-                watcher = watchers[number] = Watcher(keyring, midstream=connection.facts.midstream)
-            watcher.feed(direction, piece)
+            transcript = reading.transcripts.get(number)
+            if transcript is None:
+                transcript = Transcript(keyring, midstream=connection.facts.midstream)
+                reading.transcripts[number] = transcript
+            transcript.feed(direction, piece)
 
     for frame in capture:
         if progress is not None and frame.number % 10_000 == 0:
@@ -194,15 +194,16 @@ def _read(
     reading.evicted = flows.evicted
     for connection in reading.connections:
         facts = connection.facts
-        watcher = watchers.get(facts.number)
-        if watcher is not None:
-            reading.transcripts[facts.number] = watcher.finish(facts.last_ns, facts.last_frame)
+        transcript = reading.transcripts.get(facts.number)
+        if transcript is not None:
+            transcript.finish(facts.last_ns, facts.last_frame)
     return reading
 
 
 def _source(path: str, capture: CaptureFile, reading: _Reading) -> Source:
     return Source(
-        path=path,
+        # Any bytes are a file name; the document is UTF-8.
+        path=os.fsencode(path).decode("utf-8", "replace"),
         sha256=capture.sha256,
         frames=capture.frames,
         truncated=capture.truncated or capture.damage is not None,

@@ -6,7 +6,6 @@ import ipaddress
 from collections.abc import Sequence
 
 from handshake_probe.diagnose.devices import is_cloud_name
-from handshake_probe.diagnose.observe_connection import without_cloud_tests
 from handshake_probe.diagnose.topology import host_of
 from handshake_probe.keys.particle import is_particle_address
 from handshake_probe.model.observations import AnyObservation, ConnectionSeen, DnsSeen
@@ -35,7 +34,7 @@ def settle_particle_key(
             applies = applies or bool(item.key_tests)
             kept.append(item)
         else:
-            kept.append(without_cloud_tests(item))
+            kept.append(item.without_cloud_tests())
     return kept, applies
 
 

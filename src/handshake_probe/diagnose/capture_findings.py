@@ -18,15 +18,20 @@ from handshake_probe.model.vocabulary import Confidence
 
 
 def finding(
-    code: str, text: str, evidence: Sequence[str], confidence: Confidence = Confidence.PROVEN
+    code: str,
+    text: str,
+    evidence: Sequence[str],
+    confidence: Confidence = Confidence.PROVEN,
+    device: str | None = None,
 ) -> Finding:
-    """A finding that belongs to no single device."""
+    """A finding beside the verdicts; `device` is an address when it belongs to one."""
     return Finding(
         code=code,
         severity=CATALOGUE[code].severity,
         confidence=confidence,
         evidence=list(evidence),
         text=text,
+        device=device,
     )
 
 
@@ -43,14 +48,14 @@ def capture_findings(
         yield finding(
             "HP602",
             f"The capture cuts packets off (snap length {capture.snap_length or 'unknown'}): "
-            f"{total} bytes of {len(snapped)} connections are missing.",
+            f"{total} bytes of {_count(len(snapped), 'connection')} are missing.",
             [c.id for c in snapped[:8]],
         )
     late = [c for c in connections if c.midstream]
     if late:
         yield finding(
             "HP603",
-            f"{len(late)} connection{'s' if len(late) > 1 else ''} had begun before the capture: "
+            f"{_count(len(late), 'connection')} had begun before the capture: "
             "without the key exchange nothing in them can be decrypted.",
             [c.id for c in late[:8]],
         )
@@ -60,8 +65,8 @@ def capture_findings(
     if holes:
         yield finding(
             "HP604",
-            f"Acknowledged bytes are missing in {len(holes)} connection"
-            f"{'s' if len(holes) > 1 else ''}: the capture lost them.",
+            f"Acknowledged bytes are missing in {_count(len(holes), 'connection')}: "
+            "the capture lost them.",
             [c.id for c in holes[:8]],
         )
     if any(c.capped for c in connections):
@@ -83,13 +88,19 @@ def capture_findings(
     if not devices:
         yield finding(
             "HP606",
-            f"No device's handshake in {capture.frames} frames.",
+            f"No device's handshake in {_count(capture.frames, 'frame')}.",
             [capture.id],
         )
         unread = {k: v for k, v in capture.skipped.items() if k in ("link_type", "malformed")}
         if unread:
-            words = ", ".join(f"{count} by {reason}" for reason, count in unread.items())
+            words = ", ".join(
+                f"{count} ({reason.replace('_', ' ')})" for reason, count in unread.items()
+            )
             yield finding("HP611", f"Frames that were not read: {words}.", [capture.id])
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _lost_by_capture(connection: ConnectionSeen) -> bool:
@@ -123,8 +134,10 @@ def _beside(observations: Sequence[AnyObservation]) -> Iterator[Finding]:
         kind = "NTP" if failed[0].test == "ntp" else "TCP 8.8.8.8:53"
         yield finding(
             "HP150",
-            f"The internet test of {failed[0].host} ({kind}) is unanswered, {len(failed)} times.",
+            f"The internet test of {failed[0].host} ({kind}) is unanswered "
+            f"({_count(len(failed), 'time')}).",
             [t.id for t in failed[:4]],
+            device=failed[0].host,
         )
     different = [o for o in observations if isinstance(o, DnsSeen) and o.different_answers]
     if different:

@@ -17,6 +17,9 @@ from handshake_probe.model.observations import (
     KeyTest,
 )
 
+# "unproven": the nonce was not captured, but only the right key gives a block of this form.
+OPENED = ("opened", "unproven")
+
 
 @dataclass(frozen=True)
 class KeyFacts:
@@ -104,7 +107,7 @@ class Case:
     @property
     def opened_identity(self) -> KeyTest | None:
         """The identity as the first cloud private key that proved to open it shows it."""
-        return next((t for t in self.tests("identity") if t.state == "opened"), None)
+        return next((t for t in self.tests("identity") if t.state in OPENED), None)
 
     @cached_property
     def first_reset(self) -> ControlSeen | None:

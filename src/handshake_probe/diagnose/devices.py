@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from handshake_probe.diagnose.case import KeyFacts
+from handshake_probe.diagnose.case import OPENED, KeyFacts
 from handshake_probe.diagnose.topology import host_of
 from handshake_probe.model.observations import (
     AnyObservation,
@@ -55,7 +55,7 @@ def id_of(connection: ConnectionSeen, keys: KeyFacts) -> str | None:
     """The device id that a key proves for this connection."""
     owners = {key.fingerprint: key.device_id for key in keys.used if key.role == "device_private"}
     for test in connection.key_tests:
-        if test.block == "identity" and test.state == "opened" and test.device_id:
+        if test.block == "identity" and test.state in OPENED and test.device_id:
             return test.device_id
     for test in connection.key_tests:
         if test.block == "credentials" and test.private and test.state == "opened":

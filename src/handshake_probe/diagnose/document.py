@@ -115,7 +115,7 @@ class _Judge:
             mechanism=judgement.mechanism,
             candidates=list(judgement.candidates),
             events=event_entries(connection, events),
-            messages=message_entries(events),
+            messages=message_entries(connection, events),
         )
 
 

@@ -81,12 +81,13 @@ def _event_entry(connection: ConnectionSeen, event: ev.Event) -> EventEntry | No
     )
 
 
-def message_entries(events: Sequence[ev.Event]) -> list[MessageEntry]:
+def message_entries(connection: ConnectionSeen, events: Sequence[ev.Event]) -> list[MessageEntry]:
     """Every decrypted message, in capture order."""
     return [
         MessageEntry(
             direction=str(event.direction),
             frame=event.frame,
+            t=_since(connection, event.time_ns / 1e9),
             hex=event.plaintext.hex(),
             summary=event.summary,
             partial=event.truncated_head,

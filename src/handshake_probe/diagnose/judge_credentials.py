@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from handshake_probe.diagnose.case import Case
 from handshake_probe.diagnose.judge_identity import (
+    foreign_answer,
     mismatch_by_keys,
     surplus_nonce,
 )
@@ -14,6 +15,7 @@ from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechani
 
 # A device needs up to 0.6 s for RSA; with a failing internet test it closes 10.3 s later at most.
 DEVICE_DECIDES = 15.0
+CREDENTIALS_SIZE = 384
 
 
 def judge_credentials(case: Case) -> Judgement:
@@ -49,7 +51,9 @@ def judge_credentials(case: Case) -> Judgement:
         evidence,
     )
     return (
-        surplus_nonce(case)
+        foreign_answer(case)
+        or surplus_nonce(case)
+        or _odd_size(case, got, clue)
         or _odd_signature(case, got, clue)
         or _by_register(case, clue)
         or _by_device_key(case, clue)
@@ -74,6 +78,25 @@ def _cloud_closed(case: Case, waited: float, evidence: tuple[str, ...]) -> Judge
 def _signature(case: Case) -> KeyTest | None:
     """The signature as the cloud's key shows it."""
     return case.test("signature", case.keys.cloud_key)
+
+
+def _odd_size(case: Case, got: CredentialsSeen, clue: Clue) -> Judgement | None:
+    """More than 384 bytes: a cloud that encrypts for a larger key, or no cloud."""
+    if got.received == CREDENTIALS_SIZE:
+        return None
+    return undecided(
+        (Cause.SERVER_FAULT, Cause.DEVICE_KEY_CORRUPTION, Cause.NETWORK_BLOCKED),
+        Mechanism.CREDENTIALS_MALFORMED,
+        Clue(
+            "HP508",
+            f"The cloud answers the identity with {got.received} bytes instead of 384.",
+            (case.connection.id, *frames(got.frame)),
+        ),
+        f"The cloud's answer has {got.received} bytes, and 384 are right: most likely it has a "
+        "key of another size on file for this device.",
+        "The public key the cloud has on file for this device: it must have 1024 bits.",
+        clue,
+    )
 
 
 def _odd_signature(case: Case, got: CredentialsSeen, clue: Clue) -> Judgement | None:

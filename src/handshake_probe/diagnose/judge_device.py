@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from handshake_probe.diagnose.case import KeyFacts
+from handshake_probe.diagnose.case import OPENED, KeyFacts
 from handshake_probe.diagnose.judgement import Judgement
 from handshake_probe.model.observations import ConnectionSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Stage
@@ -134,9 +134,7 @@ def ruled_out(verdict: DeviceVerdict, judged: Sequence[Judged], keys: KeyFacts) 
     if any(stage.reached(Stage.HELLO_SENT) for stage in stages):
         out |= {Cause.SERVER_KEY_MISMATCH, Cause.DEVICE_KEY_CORRUPTION}
     tests = [t for j in judged for t in j.connection.key_tests]
-    if any(
-        t.block == "identity" and t.state == "opened" and t.key == keys.cloud_key for t in tests
-    ):
+    if any(t.block == "identity" and t.state in OPENED and t.key == keys.cloud_key for t in tests):
         out.add(Cause.SERVER_KEY_MISMATCH)
     if any(t.block == "identity" and t.device_id in keys.register for t in tests):
         out.add(Cause.DEVICE_UNKNOWN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handshake_probe.diagnose.case import Case
+from handshake_probe.diagnose.case import OPENED, Case
 from handshake_probe.diagnose.judge_nonce import accepted_by_first_hop, judge_foreign_nonce
 from handshake_probe.diagnose.judge_register import judge_register
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
@@ -30,10 +30,32 @@ def judge_identity(case: Case) -> Judgement:
         if foreign is not None:
             return foreign
     return (
-        mismatch_by_keys(case)
+        foreign_answer(case)
+        or mismatch_by_keys(case)
         or surplus_nonce(case)
         or _partial_credentials(case)
         or _by_ending(case)
+    )
+
+
+def foreign_answer(case: Case) -> Judgement | None:
+    """A proxy that let the nonce pass and answers the identity in its own protocol."""
+    got = case.connection.credentials
+    if got is None or got.looks_like is None:
+        return None
+    return caused(
+        Cause.NETWORK_BLOCKED,
+        Mechanism.FOREIGN_NONCE,
+        Clue(
+            "HP121",
+            f"The identity is answered with {got.looks_like.upper()}"
+            + (f' ("{got.excerpt[:48]}").' if got.excerpt else "."),
+            (case.connection.id, *frames(got.frame)),
+            Confidence.LIKELY,
+        ),
+        f"A proxy answers the device's identity with {got.looks_like.upper()}: "
+        "the network intercepts the connection.",
+        others=(Cause.SERVER_FAULT,),
     )
 
 
@@ -64,10 +86,10 @@ def mismatch_by_keys(case: Case) -> Judgement | None:
     if cloud_key is None:
         return None
     other = next(
-        (t for t in case.tests("identity") if t.state == "opened" and t.key != cloud_key), None
+        (t for t in case.tests("identity") if t.state in OPENED and t.key != cloud_key), None
     )
     test = case.test("identity", cloud_key)
-    if test is None or test.state in ("opened", "fits", "nonce_differs"):
+    if test is None or test.state in (*OPENED, "fits", "nonce_differs"):
         return None
     connection = case.connection
     evidence = (connection.id, *frames(test.frame))
@@ -116,21 +138,6 @@ def _partial_credentials(case: Case) -> Judgement | None:
     if connection.ended_by is EndedBy.CAPTURE_END:
         return _capture_ended(case, "The capture ends in the middle of the cloud's answer.")
     evidence = (connection.id, *frames(got.frame))
-    if got.looks_like is not None:
-        return caused(
-            Cause.NETWORK_BLOCKED,
-            Mechanism.FOREIGN_NONCE,
-            Clue(
-                "HP121",
-                f"The identity is answered with {got.looks_like.upper()}"
-                + (f' ("{got.excerpt[:48]}").' if got.excerpt else "."),
-                evidence,
-                Confidence.LIKELY,
-            ),
-            f"A proxy answers the device's identity with {got.looks_like.upper()}: "
-            "the network intercepts the connection.",
-            others=(Cause.SERVER_FAULT,),
-        )
     clue = Clue(
         "HP508",
         f"The cloud answers the identity with {got.received} bytes instead of 384.",

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from handshake_probe.diagnose.observe_session import observe_session
 from handshake_probe.diagnose.observe_steps import (
     CREDENTIALS_SIZE,
@@ -106,12 +104,6 @@ def observe_connection(
 def _holds_handshake(events: Iterable[ev.Event]) -> bool:
     """Whether the events are those of a connection read from its first byte."""
     return any(isinstance(event, (ev.NonceReceived, ev.NonceShort)) for event in events)
-
-
-def without_cloud_tests(connection: ConnectionSeen) -> ConnectionSeen:
-    """The connection without what cloud keys showed: they turned out not to apply to it."""
-    kept = [test for test in connection.key_tests if test.role != "cloud"]
-    return msgspec.structs.replace(connection, key_tests=kept)
 
 
 def _flag_word(flags: int) -> str:

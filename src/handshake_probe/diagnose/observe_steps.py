@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import TypedDict
 
 from handshake_probe.keys.fingerprint import describe_sent_key, fingerprint, read_spki
 from handshake_probe.model.observations import (
@@ -15,6 +16,7 @@ from handshake_probe.model.observations import (
 )
 from handshake_probe.packets.units import Direction
 from handshake_probe.protocol import events as ev
+from handshake_probe.protocol.nonce import inspect_nonce
 
 NONCE_SIZE, IDENTITY_SIZE, CREDENTIALS_SIZE = 40, 256, 384
 
@@ -30,28 +32,36 @@ def _digest(data: bytes | None) -> str | None:
 
 def read_nonce(events: Iterable[ev.Event]) -> NonceSeen | None:
     """The cloud's first bytes; None when it sent none."""
+    found: NonceSeen | None = None
     for event in events:
         if isinstance(event, ev.NonceReceived):
-            return NonceSeen(
+            found = NonceSeen(
                 frame=event.frame,
                 time=seconds(event.time_ns),
                 received=NONCE_SIZE + event.surplus,
                 whole=True,
                 flaws=[str(flaw) for flaw in event.flaws],
-                looks_like=event.looks_like,
+                looks_like=_protocol(event.looks_like),
                 excerpt=ascii_excerpt(event.excerpt),
                 digest=_digest(event.nonce),
             )
-        if isinstance(event, ev.NonceShort) and event.received:
-            return NonceSeen(
+        elif isinstance(event, ev.SurplusAfterNonce) and found is not None:
+            found = found.with_surplus(event.received, ascii_excerpt(event.excerpt))
+        elif isinstance(event, ev.NonceShort) and event.received:
+            found = NonceSeen(
                 frame=event.frame,
                 time=seconds(event.time_ns),
                 received=event.received,
                 whole=False,
-                looks_like=event.looks_like,
+                looks_like=_protocol(event.looks_like),
                 excerpt=ascii_excerpt(event.excerpt),
             )
-    return None
+    return found
+
+
+def _protocol(word: str | None) -> str | None:
+    """A protocol's name; mere text names none, and a broken cloud may send it."""
+    return None if word == "text" else word
 
 
 def ascii_excerpt(data: bytes) -> str | None:
@@ -84,7 +94,7 @@ def read_identity(events: Iterable[ev.Event]) -> IdentitySeen | None:
 
 
 def read_credentials(events: Iterable[ev.Event]) -> CredentialsSeen | None:
-    """The cloud's answer, whole or short; None for none."""
+    """The cloud's answer, whole, short or too long; None for none."""
     found = None
     for event in events:
         if isinstance(event, ev.CredentialsReceived):
@@ -94,16 +104,39 @@ def read_credentials(events: Iterable[ev.Event]) -> CredentialsSeen | None:
                 received=CREDENTIALS_SIZE,
                 whole=True,
                 captured=event.ciphertext is not None and event.signature is not None,
+                **_foreign(event.ciphertext or b""),
             )
-        elif isinstance(event, (ev.CredentialsShort, ev.CredentialsOddSize)) and event.received:
+        elif isinstance(event, ev.CredentialsOddSize):
             found = CredentialsSeen(
                 frame=event.frame,
                 time=seconds(event.time_ns),
                 received=event.received,
-                whole=event.received >= CREDENTIALS_SIZE,
+                whole=True,
                 captured=True,
+                looks_like=found.looks_like if found else None,
+                excerpt=found.excerpt if found else None,
+            )
+        elif isinstance(event, ev.CredentialsShort) and event.received:
+            found = CredentialsSeen(
+                frame=event.frame,
+                time=seconds(event.time_ns),
+                received=event.received,
+                whole=False,
+                captured=True,
+                **_foreign(event.excerpt),
             )
     return found
+
+
+class _Foreign(TypedDict):
+    looks_like: str | None
+    excerpt: str | None
+
+
+def _foreign(data: bytes) -> _Foreign:
+    """Another protocol in place of the credentials."""
+    word = _protocol(inspect_nonce(data[:NONCE_SIZE]).looks_like)
+    return {"looks_like": word, "excerpt": ascii_excerpt(data) if word else None}
 
 
 def read_key_tests(events: Iterable[ev.Event]) -> list[KeyTest]:

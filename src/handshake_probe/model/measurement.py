@@ -73,6 +73,7 @@ class MessageEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     direction: str
     frame: int
+    t: float  # seconds since the connection's first frame
     hex: str
     summary: str
     partial: bool = False  # its first 16 bytes could not be decrypted

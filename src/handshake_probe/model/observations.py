@@ -83,6 +83,10 @@ class NonceSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     excerpt: str | None = None  # text of a flawed nonce, escaped
     digest: str | None = None  # first 16 hex digits of SHA-256: equal nonces show
 
+    def with_surplus(self, surplus: int, excerpt: str | None) -> NonceSeen:
+        """The same nonce, after more bytes came before the device spoke."""
+        return msgspec.structs.replace(self, received=40 + surplus, excerpt=excerpt or self.excerpt)
+
 
 class IdentitySeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The device's 256 bytes."""
@@ -193,6 +197,11 @@ class ConnectionSeen(Observation, frozen=True, kw_only=True, tag="tcp_connection
     cloud_records: RecordsSeen
     session: SessionSeen | None = None
     capped: bool = False
+
+    def without_cloud_tests(self) -> ConnectionSeen:
+        """The connection without what cloud keys showed: they turned out not to apply to it."""
+        kept = [test for test in self.key_tests if test.role != "cloud"]
+        return msgspec.structs.replace(self, key_tests=kept)
 
     @property
     def one_sided(self) -> bool:

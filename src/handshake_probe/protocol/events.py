@@ -123,6 +123,7 @@ class CredentialsShort(Event):
 
     name: ClassVar[str] = "credentials_short"
     received: int  # bytes after the device spoke
+    excerpt: bytes  # the first captured of these bytes, at most 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ from handshake_probe.protocol.events import (
 from handshake_probe.protocol.nonce import inspect_nonce
 from handshake_probe.protocol.records import Found, Lost, Record, is_chain
 from handshake_probe.protocol.shape import Opening
-from handshake_probe.protocol.side import HELD, Side
+from handshake_probe.protocol.side import EXCERPT, HELD, Side
 from handshake_probe.protocol.state import Step
 from handshake_probe.protocol.stream import Mark
 from handshake_probe.protocol.trials import try_credentials, try_identity, try_signature
@@ -262,7 +262,8 @@ class Transcript:
         elif side.step is Step.CREDENTIALS and self._identity_passed:
             answered = received - self._surplus
             if answered and not self._is_foreign():
-                self._events.append(CredentialsShort(**common, received=answered))
+                excerpt = side.buffer.peek(self._surplus + EXCERPT)[self._surplus :]
+                self._events.append(CredentialsShort(**common, received=answered, excerpt=excerpt))
             self._credentials_settled = side.short = True
 
     def _say_surplus(self, mark: Mark) -> None:

@@ -35,11 +35,9 @@ def connection_table(page: Page, connections: Sequence[ConnectionReport]) -> Non
 
 def conversation(page: Page, connection: ConnectionReport) -> None:
     """The decrypted messages of one connection, a line each."""
-    offsets = {event.frame: event.t for event in connection.events}
     page.line(f"conversation of connection {connection.stream}, decrypted", indent=2)
     for message in connection.messages:
-        offset = offsets.get(message.frame)
-        when = "" if offset is None else f"+{offset:.3f} s"
+        when = f"+{message.t:.3f} s"
         to_cloud = message.direction == "device_to_cloud"
         across = page.glyphs.across
         arrow = across + page.glyphs.to_cloud if to_cloud else page.glyphs.to_device + across

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAM = Path(sys.executable).with_name("handshake-probe")
 CAPTURE = ROOT / "captures" / "healthy-brewskey-device-os-2.3.1.pcap"
 
