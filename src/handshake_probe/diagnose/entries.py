@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from handshake_probe.model.measurement import EventEntry, MessageEntry
 from handshake_probe.model.observations import ConnectionSeen, ControlSeen
+from handshake_probe.packets.units import Direction
 from handshake_probe.protocol import events as ev
 
 RECORDS_SHOWN = 24  # per connection; the counts of all are in the observations
@@ -23,13 +24,18 @@ def event_entries(connection: ConnectionSeen, events: Sequence[ev.Event]) -> lis
         )
         for message in connection.icmp[:4]
     ]
+    said = {
+        (event.direction, event.index): event.summary
+        for event in events
+        if isinstance(event, ev.Message)
+    }
     records = 0
     for event in events:
         if isinstance(event, ev.RecordSeen):
             records += 1
             if records > RECORDS_SHOWN:
                 continue
-        entry = _event_entry(connection, event)
+        entry = _event_entry(connection, event, said)
         if entry is not None:
             entries.append(entry)
     entries.sort(key=lambda entry: (entry.frame, entry.t))
@@ -49,9 +55,12 @@ def _control_entry(connection: ConnectionSeen, control: ControlSeen) -> EventEnt
     )
 
 
-def _event_entry(connection: ConnectionSeen, event: ev.Event) -> EventEntry | None:
+def _event_entry(
+    connection: ConnectionSeen, event: ev.Event, said: Mapping[tuple[Direction, int], str]
+) -> EventEntry | None:
     size: int | None = None
     note: str | None = None
+    message: str | None = None
     name = event.name
     if isinstance(event, ev.NonceReceived):
         size, note = 40, (f"no nonce: {event.looks_like or 'not random'}" if event.flaws else None)
@@ -68,6 +77,7 @@ def _event_entry(connection: ConnectionSeen, event: ev.Event) -> EventEntry | No
         size = 384
     elif isinstance(event, ev.RecordSeen):
         size, name = event.length + 2, f"{event.direction.value.split('_')[0]}_record"
+        message = said.get((event.direction, event.index))
     elif isinstance(event, ev.SessionKeys):
         note = "decrypted" if event.proven else "decrypted, without a signature to prove it"
     else:
@@ -78,6 +88,7 @@ def _event_entry(connection: ConnectionSeen, event: ev.Event) -> EventEntry | No
         t=_since(connection, event.time_ns / 1e9),
         bytes=size,
         note=note,
+        message=message,
     )
 
 

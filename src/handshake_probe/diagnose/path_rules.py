@@ -26,7 +26,7 @@ DROPPED_FROM_CLOUD = {
     Stage.IDENTITY_SENT: (Mechanism.CREDENTIALS_DROPPED, "HP124", "the cloud's answer"),
     Stage.CREDENTIALS_RECEIVED: (Mechanism.RECORD_DROPPED, "HP125", "the cloud's next message"),
     Stage.HELLO_SENT: (Mechanism.RECORD_DROPPED, "HP125", "the cloud's Hello"),
-    Stage.SESSION: (Mechanism.RECORD_DROPPED, "HP125", "messages of the cloud"),
+    Stage.SESSION: (Mechanism.RECORD_DROPPED, "HP125", "a message"),
 }
 DROPPED_FROM_DEVICE = {
     Stage.TCP_ESTABLISHED: (Mechanism.IDENTITY_DROPPED, "HP123", "the device's first message"),
@@ -34,7 +34,7 @@ DROPPED_FROM_DEVICE = {
     Stage.IDENTITY_SENT: (Mechanism.IDENTITY_DROPPED, "HP123", "the device's identity"),
     Stage.CREDENTIALS_RECEIVED: (Mechanism.RECORD_DROPPED, "HP125", "the device's Hello"),
     Stage.HELLO_SENT: (Mechanism.RECORD_DROPPED, "HP125", "the device's Hello"),
-    Stage.SESSION: (Mechanism.RECORD_DROPPED, "HP125", "messages of the device"),
+    Stage.SESSION: (Mechanism.RECORD_DROPPED, "HP125", "a message"),
 }
 # Two repeats rule out a single lost segment; the kernel's first repeat comes after 0.2 to 1 s.
 REPEATS = 2

@@ -66,6 +66,7 @@ class EventEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     t: float
     bytes: int | None = None
     note: str | None = None
+    message: str | None = None  # what a decrypted record says
 
 
 class MessageEntry(msgspec.Struct, frozen=True, kw_only=True):

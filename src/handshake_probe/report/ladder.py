@@ -23,6 +23,7 @@ from handshake_probe.report.words import CAUSES, ENDINGS, STYLES, spaced
 _FIRST_STEPS = 10  # shown of a long connection, then "… more", then
 _LAST_STEPS = 3
 _INDENT = 4
+_MESSAGE_WIDTH = 28  # of a decrypted message's summary; `--messages` shows it whole
 _WHEN_WIDTH = 26  # "  +12345.678 s  frame 12345"
 
 
@@ -83,6 +84,8 @@ def _stop(page: Page, connection: ConnectionReport) -> tuple[str, str]:
 def _label(page: Page, event: EventEntry) -> str:
     step = STEPS.get(event.event)
     label = step.label if step else spaced(event.event)
+    if event.message:
+        label = visible(event.message, _MESSAGE_WIDTH)
     return label if event.bytes is None else f"{label} {page.glyphs.dot} {event.bytes} bytes"
 
 
