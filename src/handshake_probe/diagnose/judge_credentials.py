@@ -278,7 +278,12 @@ def _by_signature(case: Case, clue: Clue) -> Judgement:
                 "The cloud's public key (`--keys`): it shows whether the signature is its own."
             )
         return undecided(
-            (Cause.DEVICE_KEY_CORRUPTION, Cause.SERVER_KEY_MISMATCH, Cause.SERVER_FAULT),
+            (
+                Cause.DEVICE_KEY_CORRUPTION,
+                Cause.SERVER_KEY_MISMATCH,
+                Cause.SERVER_FAULT,
+                Cause.DEVICE_FAULT,
+            ),
             Mechanism.CREDENTIALS_REFUSED,
             clue,
             "The network carries the handshake, and the cloud accepted the identity. "
