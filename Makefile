@@ -1,14 +1,15 @@
 # The work is done by scripts/; PYTHON chooses the interpreter that .venv is made from.
 export PYTHON
 
-.PHONY: help setup demo test lint bench
+.PHONY: help setup demo test lint bench fuzz
 
 help:
 	@echo "make setup   a virtual environment in .venv with the program and what it needs"
 	@echo "make demo    analyses a recorded failure"
 	@echo "make test    runs the tests"
 	@echo "make lint    formatting, style, types, import rules"
-	@echo "make bench   start-up and small-capture times beside a bare interpreter"
+	@echo "make bench   times us and our peers; BENCH_FULL=1 at full size, into docs/benchmarks.md"
+	@echo "make fuzz    looks for inputs that break a parser, FUZZ_SECONDS long (300)"
 
 setup:
 	@scripts/setup base
@@ -29,4 +30,8 @@ lint:
 	.venv/bin/lint-imports --no-logo
 
 bench: setup
-	@.venv/bin/python -m scripts.bench.startup
+	@.venv/bin/python -m scripts.bench
+
+fuzz:
+	@scripts/setup dev
+	.venv/bin/python -m fuzz --seconds $${FUZZ_SECONDS:-300}

@@ -26,7 +26,8 @@ from frames import (
     tshark_rows,
 )
 from handshake_probe.capture.facts import FRAME_LIMIT, CaptureInterface
-from handshake_probe.capture.files import CaptureFile, open_capture
+from handshake_probe.capture.files import CaptureFile
+from handshake_probe.capture.inputs import open_capture
 from handshake_probe.capture.source import CHUNK
 from handshake_probe.errors import UnreadableInput
 from handshake_probe.packets.units import Frame
@@ -231,9 +232,11 @@ def test_damage_ends_the_reading(
         (b"\x30\x82\x02\x5c\x02\x01\x00", "a DER key"),
         (b"\x7fELF\x02\x01", "an ELF program"),
         (b"\xde\xad\xbe\xef\x00\x01", "unknown binary data"),
-        (gzip.compress(pcap([b"x"])), "gzip data (compressed captures are not supported yet"),
-        (b"\x28\xb5\x2f\xfd\x00", "zstd data (compressed"),
-        (b"\xfd7zXZ\x00", "xz data (compressed"),
+        (gzip.compress(b"hello"), "gzip data around plain text"),
+        (gzip.compress(pcap([])[:20]), "gzip data around a pcap file cut off in its header"),
+        (gzip.compress(pcap([b"x"]))[:9], "gzip data end early at byte offset 9"),
+        (b"\x28\xb5\x2f\xfd\x00", "zstd data end early"),
+        (b"\xfd7zXZ\x00" + bytes(30), "xz data are damaged (LZMAError)"),
         (pcap([])[:20], "a pcap file cut off in its header"),
         (section()[:12], "section header cut off"),
         (section()[:8] + b"abcd" + bytes(16), "without a byte-order mark"),

@@ -107,7 +107,7 @@ def test_one_unreadable_capture_does_not_lose_the_others(capsys: Captured) -> No
     assert "✗ NETWORK BLOCKED" in out
     assert err.splitlines() == [
         "handshake-probe: error: unreadable.pcap: no capture",
-        "help: give captures (pcap, pcapng) as arguments, and keys with --keys",
+        "help: give captures (pcap, pcapng, also compressed) as arguments, and keys with --keys",
         "handshake-probe: error: internal error while reading surprise.pcap: "
         "ZeroDivisionError: a mistake of ours",
         "help: please report it, with what HANDSHAKE_PROBE_DEBUG=1 shows",
@@ -401,11 +401,17 @@ def test_progress_is_for_terminals_and_big_files(
     with progress_of(str(small)) as progress:
         assert progress is None
     monkeypatch.chdir(tmp_path)
+    clock = iter([0.0, 0.1, 1.0, 2.0, 9.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
     with progress_of(big.name) as progress:
         assert progress is not None
-        progress(10_000, None)
-        progress(20_000, 90_000)
+        progress(5_000_000, None)  # too early to say anything
+        progress(20_000_000, None)
+        progress(30_000_000, 3_000_000_000)
+        progress(20_000_000, 30_000_000)  # a second pass
     assert "\rreading" not in terminal.written  # the old line is erased first
-    assert "reading big\\x1b[2J.pcap: 10,000 frames\r" in terminal.written
-    assert "reading big\\x1b[2J.pcap: 20,000 of 90,000 frames\r" in terminal.written
+    assert ": 5 MB" not in terminal.written
+    assert "reading big\\x1b[2J.pcap: 20 MB, 20 MB/s\r" in terminal.written
+    assert ": 1 % of 3,000 MB, 15 MB/s, 3 min 18 s left\r" in terminal.written
+    assert ": 66 % of 30 MB, " in terminal.written
     assert terminal.written.endswith("\r\x1b[K")

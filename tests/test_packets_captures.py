@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from frames import CAPTURES, tshark_rows
-from handshake_probe.capture.files import open_capture
+from handshake_probe.capture.inputs import open_capture
 from handshake_probe.packets.decode import decode
 from handshake_probe.packets.flows import FlowPiece, FlowTable
 from handshake_probe.packets.units import (

@@ -14,7 +14,7 @@ from handshake_probe.packets.units import Arp, Datagram, Endpoint, Icmp, Segment
 
 IPV4_DEVICE = Endpoint(bytes([192, 168, 1, 20]), 41224)
 IPV4_CLOUD = Endpoint(bytes([203, 0, 113, 9]), 5683)
-LINK_TYPES = [0, 1, 12, 14, 101, 108, 113, 228, 229, 276]
+LINK_TYPES = [0, 1, 9, 12, 14, 50, 101, 105, 108, 113, 127, 228, 229, 276]
 
 
 def segment_of(packet: Any, link_type: int = 1) -> Segment:
@@ -139,13 +139,13 @@ def test_ipv6_extension_headers_are_passed_over() -> None:
 @pytest.mark.parametrize(
     "packet",
     [
-        ipv4(flags="MF") / tcp() / b"first",
+        ipv4(flags="MF") / tcp() / b"1234",
         ipv4(frag=5) / b"later",
-        ipv6() / inet6.IPv6ExtHdrFragment(m=1) / tcp() / b"first",
+        ipv6() / inet6.IPv6ExtHdrFragment(m=1) / tcp() / b"1234",
         ipv6() / inet6.IPv6ExtHdrFragment(offset=5) / b"later fragment",
     ],
 )
-def test_fragments_are_skipped(packet: Any) -> None:
+def test_a_part_of_a_packet_by_itself_is_skipped(packet: Any) -> None:
     assert reason_of(bytes(ethernet() / packet)) == "fragment"
 
 
@@ -202,7 +202,11 @@ def test_arp() -> None:
     [
         (ethernet(type=0x88CC) / b"lldp", "ethertype"),
         (ethernet(type=40) / b"802.3 length", "ethertype"),
-        (ethernet() / ipv4(proto=47) / b"gre, of no interest", "protocol"),
+        (ethernet(type=40) / b"\xaa\xaa\x03\0\0\x0c\x20\0 of Cisco", "ethertype"),
+        (ethernet() / ipv4(proto=47) / b"gre, of no interest", "tunnel"),
+        (ethernet() / ipv4() / ipv4() / tcp(), "tunnel"),
+        (ethernet() / ipv4() / inet.UDP(dport=4789) / b"vxlan", "tunnel"),
+        (ethernet() / ipv4(proto=50) / b"esp", "protocol"),
         (ethernet() / ipv4(ihl=4) / tcp(), "malformed"),
         (ethernet() / ipv4(len=19) / tcp(), "malformed"),
         (ethernet() / ipv4(version=5) / tcp(), "malformed"),

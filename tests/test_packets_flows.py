@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from handshake_probe.packets.units import (
 )
 
 MS = 1_000_000
+STAMP = b"\x01\x01\x08\x0a" + bytes(8)
 NONCE, IDENTITY, CREDENTIALS = b"n" * 40, b"i" * 256, b"c" * 384
 DEVICE_ISN, CLOUD_ISN = 2**32 - 10, 2**31  # the device's numbers wrap inside the identity
 WAN = Endpoint(bytes([198, 51, 100, 4]), 61000)
@@ -505,6 +507,118 @@ def test_connections_are_limited() -> None:
             )
     assert [item.facts.device.port for item in watch.table.connections] == [3, 4, 5]
     assert (watch.table.started, watch.table.evicted) == (5, 2)
+
+
+def test_a_flood_leaves_the_newest_and_those_that_tried_twice() -> None:
+    watch = Watch(bare_limit=3)
+    for port in (1, 1, 2, 3, 4, 5):
+        syn = segment(True, 7, None, flags=SYN)
+        watch.feed(syn._replace(source=DEVICE._replace(port=port)))
+    assert [item.facts.device.port for item in watch.table.connections] == [1, 4, 5]
+    assert watch.table.evicted == 2
+    assert [item.facts.device.port for item in watch.table.take_ended()] == [2, 3]
+    assert all(item.bare for item in watch.table.connections)
+
+
+def test_payload_takes_a_connection_out_of_the_flood() -> None:
+    watch = Watch(bare_limit=1)
+    watch.open()
+    watch.cloud(1, 1, NONCE)
+    watch.feed(segment(True, 7, None, flags=SYN)._replace(source=DEVICE._replace(port=9)))
+    watch.feed(segment(True, 7, None, flags=SYN)._replace(source=DEVICE._replace(port=10)))
+    assert [item.facts.device.port for item in watch.table.connections] == [DEVICE.port, 10]
+
+
+def test_closed_connections_are_handed_out_once_there_are_many() -> None:
+    watch = Watch(closed_limit=1)
+    for port in (1, 2):
+        for one in (
+            segment(True, 0, None, flags=SYN),
+            segment(True, 1, 1, NONCE),
+            segment(True, 41, 1, flags=RST),
+        ):
+            watch.feed(one._replace(source=DEVICE._replace(port=port)))
+    (ended,) = watch.table.take_ended()
+    assert ended.facts.device.port == 1
+    assert ended.facts.from_device.captured_bytes == len(NONCE)
+    assert not ended.facts.capped
+    assert watch.table.take_ended() == []
+    assert [item.facts.device.port for item in watch.table.connections] == [2]
+    assert watch.table.evicted == 0
+
+
+def test_a_connection_cut_short_says_so() -> None:
+    watch = Watch(limit=1)
+    watch.open()
+    watch.cloud(1, 1, NONCE)
+    watch.feed(segment(True, 7, None, flags=SYN)._replace(source=DEVICE._replace(port=9)))
+    (cut,) = watch.table.take_ended()
+    assert cut.facts.capped
+    assert watch.table.evicted == 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_common_case_is_taken_as_any_other(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Facts and pieces are the same when every segment takes the long way."""
+    script = session(random.Random(seed))
+    quick, slow = Watch(), Watch()
+    taken = 0
+    common = Connection.follow
+
+    def counting(self: Connection, one: Segment, *, from_device: bool) -> StreamData | bool:
+        nonlocal taken
+        piece = common(self, one, from_device=from_device)
+        taken += piece is not False
+        return piece
+
+    monkeypatch.setattr(Connection, "follow", counting)
+    for one, after in script:
+        quick.feed(one, after=after)
+    monkeypatch.setattr(Connection, "follow", lambda self, one, from_device: False)
+    for one, after in script:
+        slow.feed(one, after=after)
+    assert quick.finish() == slow.finish()
+    assert [piece for _, _, piece in quick.pieces] == [piece for _, _, piece in slow.pieces]
+    assert quick.only.facts == slow.only.facts
+    assert taken > 20
+
+
+def session(rng: random.Random) -> list[tuple[Segment, int]]:
+    """A session of some messages each way: acknowledged late, lost, repeated, swapped, copied."""
+    sent = {True: 1, False: 1}
+    isn = {True: DEVICE_ISN, False: CLOUD_ISN}
+
+    def one(device: bool, payload: bytes = b"", flags: int = ACK) -> Segment:
+        mine, peer = isn[device] + sent[device], isn[not device] + sent[not device]
+        made = segment(device, mine, peer, payload, flags=flags)
+        sent[device] += len(payload)
+        return made._replace(ip_id=rng.randrange(1, 9), options=rng.choice([b"", b"\1" * 4, STAMP]))
+
+    script = [(segment(True, DEVICE_ISN, None, flags=SYN), 10 * MS)]
+    script.append((segment(False, CLOUD_ISN, DEVICE_ISN + 1, flags=SYN | ACK), 10 * MS))
+    script.append((one(True), MS))
+    for _ in range(60):
+        device = rng.random() < 0.5
+        message = one(device, rng.randbytes(rng.choice([1, 16, 18, 300])), PSH | ACK)
+        answer = one(not device)
+        chance = rng.random()
+        if chance < 0.05:
+            steps = [answer]
+        elif chance < 0.1:
+            steps = [message, message, answer]
+        elif chance < 0.15:
+            steps = [answer, message]
+        elif chance < 0.2:
+            steps = [message._replace(payload=message.payload[:3]), answer]
+        elif chance < 0.3:
+            steps = [message]
+        else:
+            steps = [message, answer]
+        script += [(step, rng.choice([0, 1, 3 * MS, 40 * MS, -MS])) for step in steps]
+    script.append((one(True, flags=FIN | ACK), MS))
+    return script
 
 
 @given(

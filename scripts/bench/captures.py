@@ -18,7 +18,7 @@ from heapq import heappop, heappush
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.bench.conversation import DEVICE, Message, Script, keyless_script
+from scripts.bench.conversation import DEVICE, Script, keyless_script
 
 PORT = 5683
 SESSION_FRAMES = 100
@@ -57,7 +57,9 @@ def write(path: Path, frames: Iterable[Timed]) -> int:
     return count
 
 
-def dense(sessions: int, seed: int = 1, script: Callable[[], Script] | None = None) -> Iterator[Timed]:
+def dense(
+    sessions: int, seed: int = 1, script: Callable[[], Script] | None = None
+) -> Iterator[Timed]:
     """Sessions spread over an hour, each some five minutes long, merged by time."""
     rng = random.Random(seed)
     make = script or keyless_script(rng)
@@ -113,7 +115,12 @@ def flood(syns: int, seed: int = 1) -> Iterator[Timed]:
             yield following
             following = next(real, None)
         source = rng.randbytes(4)
-        yield at, _tcp(source, rng.randrange(1024, 65536), victim.cloud, PORT, rng.getrandbits(32), 0, _SYN)
+        yield (
+            at,
+            _tcp(
+                source, rng.randrange(1024, 65536), victim.cloud, PORT, rng.getrandbits(32), 0, _SYN
+            ),
+        )
     while following:
         yield following
         following = next(real, None)
@@ -127,7 +134,14 @@ def session(ends: Ends, script: Script, rng: random.Random, start: int) -> Itera
     def device(flags: int, payload: bytes = b"") -> bytes:
         acknowledged = back if flags & _ACK else 0
         return _tcp(
-            ends.device, ends.device_port, ends.cloud, ends.cloud_port, forth, acknowledged, flags, payload
+            ends.device,
+            ends.device_port,
+            ends.cloud,
+            ends.cloud_port,
+            forth,
+            acknowledged,
+            flags,
+            payload,
         )
 
     def cloud(flags: int, payload: bytes = b"") -> bytes:
@@ -177,18 +191,20 @@ def _tcp(
 ) -> bytes:
     length = 40 + len(payload)
     mark = sequence >> 3 & 0xFFFF
+    check = _checksum(length, mark, 6, source, target)
     frame = _TCP_FRAME.pack(
-        _MACS, 0x0800, 0x45, 0, length, mark, 0x4000, 64, 6, _checksum(length, mark, 6, source, target),
-        source, target, source_port, target_port, sequence, acknowledgment, 0x50, flags, 64240, 0, 0,
+        _MACS, 0x0800, 0x45, 0, length, mark, 0x4000, 64, 6, check, source, target,
+        source_port, target_port, sequence, acknowledgment, 0x50, flags, 64240, 0, 0,
     ) + payload  # fmt: skip
     return frame.ljust(60, b"\0")
 
 
 def _udp(source: bytes, source_port: int, target: bytes, target_port: int, payload: bytes) -> bytes:
     length = 28 + len(payload)
+    check = _checksum(length, 0, 17, source, target)
     frame = _UDP_FRAME.pack(
-        _MACS, 0x0800, 0x45, 0, length, 0, 0x4000, 64, 17, _checksum(length, 0, 17, source, target),
-        source, target, source_port, target_port, 8 + len(payload), 0,
+        _MACS, 0x0800, 0x45, 0, length, 0, 0x4000, 64, 17, check, source, target,
+        source_port, target_port, 8 + len(payload), 0,
     ) + payload  # fmt: skip
     return frame.ljust(60, b"\0")
 
@@ -208,28 +224,25 @@ def _background(rng: random.Random) -> Iterator[bytes]:
     """
     pool = rng.randbytes(1 << 16)
     sizes = [size for size, share in _IMIX for _ in range(share)]
-    flows = []
+    flows: list[tuple[Ends, bool]] = []
     for number in range(20_000):
         tcp = rng.random() < 0.8
         server = 443 if tcp and rng.random() < 0.6 else rng.randrange(20_000, 32_000)
         local = b"\x0a\0" + rng.randbytes(2)
         remote = bytes([rng.randrange(11, 126)]) + rng.randbytes(3)
-        flows.append([local, 1024 + number % 30_000, remote, server, rng.getrandbits(32), tcp])
+        flows.append((Ends(local, 1024 + number % 30_000, remote, server), tcp))
+    following = [rng.getrandbits(32) for _ in flows]  # sequence numbers
     while True:
-        flow = flows[int(rng.paretovariate(1.1) * 40) % len(flows)]
+        which = int(rng.paretovariate(1.1) * 40) % len(flows)
         size = sizes[int(rng.random() * 100)]
-        local, port, remote, server, sequence, tcp = flow
-        if not tcp:
-            start = int(rng.random() * 60_000)
-            yield _udp(local, port, remote, server, pool[start : start + size - 42])
-            continue
+        ends, tcp = flows[which]
         start = int(rng.random() * 60_000)
+        if not tcp:
+            yield _udp(*ends, pool[start : start + size - 42])
+            continue
         payload = pool[start : start + max(0, size - 60)]
-        if server == 443 and payload:
+        if ends.cloud_port == 443 and payload:
             payload = b"\x17\x03\x03" + len(payload).to_bytes(2, "big") + payload
         flags = _PSH | _ACK if payload else _ACK
-        yield _tcp(local, port, remote, server, sequence, 1, flags, payload)
-        flow[4] = sequence + len(payload) & 0xFFFFFFFF
-
-
-__all__ = ["Message", "dense", "flood", "lan", "write"]
+        yield _tcp(*ends, following[which], 1, flags, payload)
+        following[which] = following[which] + len(payload) & 0xFFFFFFFF

@@ -66,7 +66,9 @@ class Fleet:
         self._cloud = rsa.generate_private_key(65537, 2048)
         self._devices = [rsa.generate_private_key(65537, 1024) for _ in range(devices)]
         self._ids = [rng.randbytes(12) for _ in range(devices)]
-        self._credentials = [self._make_credentials(index % devices) for index in range(_SIGNATURES)]
+        self._credentials = [
+            self._make_credentials(index % devices) for index in range(_SIGNATURES)
+        ]
 
     def save(self, both: Path, device_only: Path) -> None:
         """Write all keys to one folder, those of the devices alone to another."""

@@ -13,3 +13,7 @@ class UnreadableInput(HandshakeProbeError):
 
 class KeyFileError(UnreadableInput):
     """A key file that holds no key this tool can use; the message says what it looks like."""
+
+
+class LocalProtocolError(HandshakeProbeError):
+    """Our own side of a connection was asked for what its state or the protocol does not allow."""

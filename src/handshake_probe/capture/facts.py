@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 FRAME_LIMIT = 262_144  # the largest captured length Wireshark and libpcap accept for network frames
+INTERFACE_LIMIT = 65_536  # a hostile file must not fill the memory with descriptions
 _TIME_LIMIT = 1 << 63
 
 
@@ -17,6 +18,7 @@ class CaptureInterface:
     link_type: int  # LINKTYPE_* value
     snap_length: int  # most bytes kept of a frame; 0 when unlimited
     drops: int | None  # frames lost by interface and system (interface statistics); None unknown
+    comments: int = 0  # comments on the interface
 
 
 @dataclass(slots=True)
@@ -26,6 +28,24 @@ class CaptureFacts:
     format: str  # "pcap" or "pcapng"
     frames: int = 0  # as Wireshark counts them, the few that hold no packet included
     interfaces: list[CaptureInterface] = field(default_factory=list)
+    first_ns: int | None = None  # time of the first frame, selected or not
+    last_ns: int = 0  # the latest time of any frame
+    sections: int = 1
+    section_comments: int = 0
+    packet_comments: int = 0
+
+    @property
+    def comments(self) -> int:
+        """Comments of all kinds."""
+        interfaces = sum(item.comments for item in self.interfaces)
+        return self.section_comments + interfaces + self.packet_comments
+
+    def note_time(self, time_ns: int) -> None:
+        """Take the time of the next frame."""
+        if time_ns > self.last_ns:
+            self.last_ns = time_ns
+        if self.first_ns is None:
+            self.first_ns = time_ns
 
 
 def bounded_time(time_ns: int) -> int:

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-_COMPRESSED = "data (compressed captures are not supported yet, decompress it first)"
 _MAGICS: tuple[tuple[bytes, str], ...] = (
-    (b"\x1f\x8b", f"gzip {_COMPRESSED}"),
-    (b"\x28\xb5\x2f\xfd", f"zstd {_COMPRESSED}"),
-    (b"\xfd7zXZ\x00", f"xz {_COMPRESSED}"),
-    (b"BZh", f"bzip2 {_COMPRESSED}"),
-    (b"\x04\x22\x4d\x18", f"lz4 {_COMPRESSED}"),
     (b"PK\x03\x04", "a ZIP archive (unpack it first)"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive (unpack it first)"),
     (b"\x7fELF", "an ELF program"),

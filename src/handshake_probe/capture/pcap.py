@@ -11,6 +11,7 @@ import struct
 from collections.abc import Generator
 
 from handshake_probe.capture.facts import FRAME_LIMIT, CaptureFacts, CaptureInterface
+from handshake_probe.capture.sieve import Boring, Selection, sieve
 from handshake_probe.capture.source import ByteSource, DamageError
 from handshake_probe.packets.units import Frame
 
@@ -26,35 +27,46 @@ _RECORD = 16
 
 
 def read_pcap(
-    source: ByteSource, buffer: bytes, facts: CaptureFacts
+    source: ByteSource, buffer: bytes, facts: CaptureFacts, selection: Selection | None = None
 ) -> Generator[Frame, None, None]:
     """Read the frames of a classic pcap file.
 
     Args:
         source: where the bytes after `buffer` come from.
         buffer: the start of the file, at least the 24 bytes of its header.
-        facts: gets the interface and the frame count.
+        facts: gets the interface, the frame count and the times.
+        selection: frames it surely does not want are counted and left out.
 
     Raises:
         DamageError: (while iterating) the file cannot be read further.
     """
     order, unit = MAGICS[buffer[:4]]
+    link_type = describe_pcap(buffer, facts)
+    boring = None if selection is None else sieve(link_type, selection)
+    return _records(source, buffer, facts, (link_type, boring), (order, unit))
+
+
+def describe_pcap(buffer: bytes, facts: CaptureFacts) -> int:
+    """Enter what the 24 bytes of the file header say into `facts`; return the link type."""
+    order, _ = MAGICS[buffer[:4]]
     snap_length, link_field = struct.unpack_from(order + "II", buffer, 16)
-    link_type = link_field & 0xFFFF
+    link_type: int = link_field & 0xFFFF
     facts.interfaces.append(CaptureInterface(0, None, link_type, snap_length, None))
-    return _records(source, buffer, facts, link_type, (order, unit))
+    return link_type
 
 
 def _records(
     source: ByteSource,
     buffer: bytes,
     facts: CaptureFacts,
-    link_type: int,
+    link: tuple[int, Boring | None],
     layout: tuple[str, int],
 ) -> Generator[Frame, None, None]:
     order, unit = layout
+    link_type, boring = link
     unpack = struct.Struct(order + "IIII").unpack_from
     number = 0
+    last = -1  # latest time
     base = 0  # file offset of buffer[0]
     at = HEADER_LENGTH
     while True:
@@ -79,12 +91,12 @@ def _records(
                 raise DamageError(f"file ends inside frame {number + 1}", base, truncated=True)
         number += 1
         facts.frames = number
-        yield Frame(
-            number,
-            seconds * 1_000_000_000 + fraction * unit,
-            link_type,
-            0,
-            buffer[at + _RECORD : end],
-            length if length > captured else captured,
-        )
+        time_ns = seconds * 1_000_000_000 + fraction * unit
+        if time_ns > last:
+            last = time_ns
+            facts.note_time(time_ns)
+        data = buffer[at + _RECORD : end]
         at = end
+        if boring is not None and boring(data):
+            continue
+        yield Frame(number, time_ns, link_type, 0, data, length if length > captured else captured)

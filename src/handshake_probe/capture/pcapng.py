@@ -8,16 +8,18 @@ which also counts journal entries, custom blocks and system-call events.
 from __future__ import annotations
 
 import struct
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
 from handshake_probe.capture.facts import (
     FRAME_LIMIT,
+    INTERFACE_LIMIT,
     CaptureFacts,
     CaptureInterface,
     bounded_time,
 )
+from handshake_probe.capture.sieve import Boring, Selection, sieve
 from handshake_probe.capture.source import ByteSource, DamageError
 from handshake_probe.packets.units import Frame
 
@@ -34,6 +36,7 @@ _ENHANCED_PACKET = 6
 # (copyable or not), system-call events.
 _NUMBERED = frozenset({9, 0xBAD, 0x40000BAD, 0x204, 0x216, 0x221})
 
+_OPTION_COMMENT = 1
 _OPTION_NAME = 2
 _OPTION_TIME_RESOLUTION = 9
 _OPTION_TIME_OFFSET = 14
@@ -77,12 +80,24 @@ def section_fault(head: bytes) -> str | None:
 
 
 class PcapngReader:
-    """Reads the frames of a pcapng file; `facts` gets interfaces and the frame count."""
+    """Reads the frames of a pcapng file; `facts` gets what the file says about itself.
 
-    def __init__(self, source: ByteSource, buffer: bytes, facts: CaptureFacts) -> None:
+    Frames that `selection` surely does not want are counted and left out.
+    """
+
+    def __init__(
+        self,
+        source: ByteSource,
+        buffer: bytes,
+        facts: CaptureFacts,
+        selection: Selection | None = None,
+    ) -> None:
         self._source = source
         self._buffer = buffer
         self._facts = facts
+        self._facts.sections = 0
+        self._selection = selection
+        self._boring: dict[int, Boring | None] = {}  # by link type
         self._layouts = _layouts("<")
         self._clocks: list[_Clock] = []  # of the current section's interfaces
         self._first = 0  # index of the current section's first interface
@@ -133,12 +148,16 @@ class PcapngReader:
             raise DamageError(fault, offset)
         self._layouts = _layouts(BYTE_ORDERS[head[8:12]])
         self._clocks.clear()
+        self._facts.sections += 1
         self._first = len(self._facts.interfaces)
 
     def _block(self, kind: int, body: bytes, offset: int) -> Frame | None:
         try:
             if kind == _ENHANCED_PACKET:
                 interface, high, low, captured, length = self._layouts.enhanced.unpack_from(body)
+                if len(body) > 23 + captured:  # the frame is padded to 4 bytes, options follow
+                    at = 20 + captured + (-captured % 4)
+                    self._facts.packet_comments += self._comments(body, at)
                 return self._frame(interface, (high, low), (body, 20), (captured, length), offset)
             if kind == _PACKET:
                 interface, _, high, low, captured, length = self._layouts.packet.unpack_from(body)
@@ -146,16 +165,18 @@ class PcapngReader:
             if kind == _SIMPLE_PACKET:
                 return self._simple(body, offset)
             if kind == _INTERFACE:
-                self._add_interface(body)
+                self._add_interface(body, offset)
             elif kind == _STATISTICS:
                 self._add_statistics(body)
+            elif kind == _SECTION:
+                self._facts.section_comments += self._comments(body, 16)
         except struct.error:
             raise DamageError(f"block of type {kind} is too short", offset) from None
         if kind in _NUMBERED:
             self._facts.frames += 1
         return None
 
-    def _simple(self, body: bytes, offset: int) -> Frame:
+    def _simple(self, body: bytes, offset: int) -> Frame | None:
         length = self._layouts.word.unpack_from(body)[0]
         if not self._clocks:
             raise DamageError("frame of an interface never described", offset)
@@ -171,7 +192,7 @@ class PcapngReader:
         content: tuple[bytes, int],
         lengths: tuple[int, int],
         offset: int,
-    ) -> Frame:
+    ) -> Frame | None:
         captured, length = lengths
         body, start = content
         if interface >= len(self._clocks):
@@ -183,18 +204,29 @@ class PcapngReader:
             units = stamp[0] << 32 | stamp[1]
             self._time = bounded_time(units * multiplier // divisor + shift)
         index = self._first + interface
-        self._facts.frames += 1
+        facts = self._facts
+        facts.frames += 1
+        facts.note_time(self._time)
+        link_type = facts.interfaces[index].link_type
+        data = body[start : start + captured]
+        boring = self._boring.get(link_type)
+        if boring is not None and boring(data):
+            return None
         return Frame(
-            self._facts.frames,
+            facts.frames,
             self._time,  # a simple packet block has no time: the last frame's is the nearest
-            self._facts.interfaces[index].link_type,
+            link_type,
             index,
-            body[start : start + captured],
+            data,
             max(length, captured),
         )
 
-    def _add_interface(self, body: bytes) -> None:
+    def _add_interface(self, body: bytes, offset: int) -> None:
+        if len(self._facts.interfaces) >= INTERFACE_LIMIT:
+            raise DamageError(f"more than {INTERFACE_LIMIT} interfaces", offset)
         link_type, _, snap_length = self._layouts.interface.unpack_from(body)
+        if self._selection is not None and link_type not in self._boring:
+            self._boring[link_type] = sieve(link_type, self._selection)
         options = self._options(body, 8)
         name = options.get(_OPTION_NAME)
         self._clocks.append(_clock(options, self._layouts.order))
@@ -205,6 +237,7 @@ class PcapngReader:
                 link_type,
                 snap_length,
                 None,
+                self._comments(body, 8),
             )
         )
 
@@ -223,17 +256,25 @@ class PcapngReader:
             known = self._facts.interfaces[index]
             self._facts.interfaces[index] = replace(known, drops=sum(counters))
 
+    def _comments(self, body: bytes, at: int) -> int:
+        return sum(code == _OPTION_COMMENT for code, _ in self._each_option(body, at))
+
     def _options(self, body: bytes, at: int) -> dict[int, bytes]:
-        """Read options: code (2), length (2), value padded to 4 bytes; stops where they break."""
+        """Read options, the first of each code."""
         options: dict[int, bytes] = {}
+        for code, value in self._each_option(body, at):
+            options.setdefault(code, value)
+        return options
+
+    def _each_option(self, body: bytes, at: int) -> Iterator[tuple[int, bytes]]:
+        """Read options: code (2), length (2), value padded to 4 bytes; stops where they break."""
         while at + 4 <= len(body):
             code, length = struct.unpack_from(self._layouts.order + "HH", body, at)
             value = body[at + 4 : at + 4 + length]
             if code == 0 or len(value) < length:
-                break
-            options.setdefault(code, value)
+                return
+            yield code, value
             at += 4 + length + (-length % 4)
-        return options
 
 
 def _clock(options: dict[int, bytes], order: str) -> _Clock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 CHUNK = 1 << 20
@@ -16,50 +17,104 @@ class DamageError(Exception):
         self.truncated = truncated
 
 
-class ByteSource:
-    """A forward-only reader over `stream`, which it owns; memory stays at about one chunk."""
+class FileBytes:
+    """The bytes of a file or pipe as they lie there, in chunks; owns the stream, hashes them.
 
-    def __init__(self, stream: BinaryIO) -> None:
+    `copy` gets every byte as well, for a pipe that must be read a second time; `tick` is called
+    with the bytes read so far, after each chunk.
+    """
+
+    def __init__(
+        self,
+        stream: BinaryIO,
+        copy: BinaryIO | None = None,
+        tick: Callable[[int], None] | None = None,
+    ) -> None:
         self._stream = stream
+        self._copy = copy
+        self._tick = tick
         self._digest = hashlib.sha256()
-        self._position = 0
-        self._ended = False
+        self.position = 0
+        """Bytes read so far."""
+        self.ended = False
 
-    def more(self, rest: bytes, need: int) -> bytes:
-        """Return `rest` and the bytes after it: at least `need` in all unless the stream ends.
+    def read(self) -> bytes:
+        """Return the next chunk, at most `CHUNK` bytes; nothing at the end.
 
         Raises:
             DamageError: the operating system could not read on.
         """
-        parts = [rest]
-        have = len(rest)
-        while have < need and not self._ended:
-            chunk = self._read()
-            parts.append(chunk)
-            have += len(chunk)
-        return b"".join(parts)
+        if self.ended:
+            return b""
+        try:
+            chunk = self._stream.read(CHUNK)
+        except OSError as error:
+            self.ended = True
+            raise DamageError(f"read error ({error.strerror})", self.position) from error
+        self.ended = not chunk
+        self.position += len(chunk)
+        self._digest.update(chunk)
+        if self._copy is not None:
+            self._copy.write(chunk)
+        if self._tick is not None:
+            self._tick(self.position)
+        return chunk
 
     def finish(self) -> str:
-        """Read what is left and return the SHA-256 of the whole stream in hex.
+        """Read what is left and return the SHA-256 of all bytes in hex.
 
         Raises:
             DamageError: the operating system could not read on.
         """
-        while not self._ended:
-            self._read()
+        while not self.ended:
+            self.read()
         return self._digest.hexdigest()
 
     def close(self) -> None:
         """Close the stream; reading on raises ValueError."""
         self._stream.close()
 
-    def _read(self) -> bytes:
+
+class ByteSource:
+    """A forward-only buffer over chunks of content; memory stays at about one chunk."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._fault: DamageError | None = None
+
+    def first(self, need: int) -> bytes:
+        """Return the first `need` bytes, or what there is; damage behind them is told later.
+
+        Raises:
+            DamageError: not a single byte can be read.
+        """
+        head = b""
         try:
-            chunk = self._stream.read(CHUNK)
-        except OSError as error:
-            self._ended = True
-            raise DamageError(f"read error ({error.strerror})", self._position) from error
-        self._ended = not chunk
-        self._position += len(chunk)
-        self._digest.update(chunk)
-        return chunk
+            while len(head) < need:
+                chunk = next(self._chunks, b"")
+                if not chunk:
+                    break
+                head += chunk
+        except DamageError as fault:
+            if not head:
+                raise
+            self._fault = fault
+        return head
+
+    def more(self, rest: bytes, need: int) -> bytes:
+        """Return `rest` and the bytes after it: at least `need` in all unless the content ends.
+
+        Raises:
+            DamageError: the operating system or the decompressor could not read on.
+        """
+        parts = [rest]
+        have = len(rest)
+        while have < need:
+            if self._fault is not None:
+                raise self._fault
+            chunk = next(self._chunks, b"")
+            if not chunk:
+                break
+            parts.append(chunk)
+            have += len(chunk)
+        return b"".join(parts)

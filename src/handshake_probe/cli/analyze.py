@@ -7,6 +7,7 @@ import sys
 import click
 
 from handshake_probe import pipeline
+from handshake_probe.capture.inputs import Engine
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
 from handshake_probe.cli.progress import progress_of
@@ -16,7 +17,7 @@ from handshake_probe.keys.keyring import Keyring
 from handshake_probe.model.measurement import Measurement, to_json
 from handshake_probe.report.safe import safe_json
 
-_CAPTURE_HELP = "give captures (pcap, pcapng) as arguments, and keys with --keys"
+_CAPTURE_HELP = "give captures (pcap, pcapng, also compressed) as arguments, and keys with --keys"
 _KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
 
 
@@ -27,6 +28,7 @@ _KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
         "analyze home.pcapng --keys keys/ --messages",
         "analyze a.pcap b.pcap --cloud-key cloud.pem --format json",
         "analyze own-cloud.pcap --port 8883 --keys cloud_public.der",
+        "analyze - < home.pcapng.gz",
     ),
 )
 @click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True)
@@ -60,6 +62,14 @@ _KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
     show_default=True,
     help="json: one document per capture, one per line.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice([str(engine) for engine in Engine]),
+    default=str(Engine.AUTO),
+    show_default=True,
+    help="Who reads the frames: own reader, libpcap (faster for large files), or tshark as a slow"
+    " second opinion; auto chooses by size.",
+)
 @click.option("--messages", is_flag=True, help="Show the decrypted conversation in the text.")
 def command(
     captures: tuple[str, ...],
@@ -67,11 +77,13 @@ def command(
     cloud_keys: tuple[str, ...],
     ports: tuple[int, ...],
     form: str,
+    engine: str,
     messages: bool,
 ) -> ExitCode:
     """Say which devices tried, how far each handshake came, and what ended it.
 
-    CAPTURE is a pcap or pcapng file. Nothing is sent anywhere.
+    CAPTURE is a pcap or pcapng file, also inside gzip, zstd, xz, bzip2 or LZ4; - is standard
+    input. Nothing is sent anywhere.
     """
     try:
         keyring, notes = pipeline.load_keys(keys, cloud_keys)
@@ -81,7 +93,7 @@ def command(
         complaints.note(line)
     codes = []
     for number, path in enumerate(captures):
-        measurement, code = _measure(path, keyring, frozenset(ports))
+        measurement, code = _measure(path, keyring, frozenset(ports), Engine(engine))
         codes.append(code)
         if measurement is None:
             continue
@@ -90,16 +102,23 @@ def command(
         else:
             _show(measurement, apart=number > 0, messages=messages)
         sys.stdout.flush()
+        if code is ExitCode.INTERRUPTED:
+            complaints.say("interrupted: this is the verdict over what was read")
+            break
     return merged(codes)
 
 
 def _measure(
-    path: str, keyring: Keyring, ports: frozenset[int]
+    path: str, keyring: Keyring, ports: frozenset[int], engine: Engine
 ) -> tuple[Measurement | None, ExitCode]:
     """One capture; what goes wrong with it is said, and the next one still gets its turn."""
     try:
         with progress_of(path) as progress:
-            measurement = pipeline.analyze(path, keyring=keyring, ports=ports, progress=progress)
+            measurement = pipeline.analyze(
+                path, keyring=keyring, ports=ports, progress=progress, engine=engine
+            )
+    except pipeline.Interrupted as interrupted:
+        return interrupted.measurement, ExitCode.INTERRUPTED
     except HandshakeProbeError as error:
         return None, complaints.expected(error, _CAPTURE_HELP)
     except Exception as error:

@@ -293,7 +293,13 @@ class CaptureSeen(Observation, frozen=True, kw_only=True, tag="capture"):
     skipped: dict[str, int] = {}  # frames not read, by reason
     other_port: int | None = None  # the handshake was found by shape on this port
     handshake_ports: list[int] = []
-    capped: bool = False  # a table of connections, hosts or names was full
+    capped: bool = False  # a table of connections, hosts, names or fragments was full
+    interfaces: list[str] = []  # names, of pcapng files that give them
+    sections: int = 1
+    comments: int = 0  # on the sections, interfaces and packets
+    compression: str | None = None  # "gzip", "zstd" …
+    lost_fragments: int = 0  # fragmented packets that were never whole
+    interrupted: bool = False  # the reading was stopped before the end
 
 
 AnyObservation = (

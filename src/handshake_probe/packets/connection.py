@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from heapq import merge
 from typing import Final
 
@@ -14,6 +13,7 @@ from handshake_probe.packets.units import (
     Endpoint,
     Icmp,
     Segment,
+    StreamData,
     StreamPiece,
     TcpFlags,
 )
@@ -21,8 +21,10 @@ from handshake_probe.packets.units import (
 DirectedPiece = tuple[Direction, StreamPiece]
 _COPY_NS: Final = 5_000_000
 _NEVER_NS: Final = 1 << 64  # later than any capture time
-_SYN, _FIN, _RST, _ACK = (
-    int(flag) for flag in (TcpFlags.SYN, TcpFlags.FIN, TcpFlags.RST, TcpFlags.ACK)
+_TIMED: Final = 64  # stretches of bytes whose acknowledgment is timed at once
+_MASK: Final = 0xFFFF_FFFF
+_SYN, _FIN, _RST, _PSH, _ACK = (
+    int(flag) for flag in (TcpFlags.SYN, TcpFlags.FIN, TcpFlags.RST, TcpFlags.PSH, TcpFlags.ACK)
 )
 
 
@@ -31,6 +33,8 @@ class Connection:
 
     `facts` grows with every segment and is complete after `finish`.
     """
+
+    __slots__ = ("_cloud", "_device", "_held", "_unanswered", "facts")
 
     def __init__(
         self,
@@ -55,13 +59,18 @@ class Connection:
         self._device = Side(self.facts.from_device)
         self._cloud = Side(self.facts.from_cloud)
         self._held: list[DirectedPiece] = []
-        self._unanswered: deque[tuple[int, int]] = deque(maxlen=64)  # device's (end, time_ns)
+        self._unanswered: list[tuple[int, int]] = []  # device's (end, time_ns)
 
     @property
     def closed(self) -> bool:
         """Both sides sent FIN, or one sent RST."""
-        sides = (self._device, self._cloud)
-        return all(side.finished for side in sides) or any(side.reset for side in sides)
+        device, cloud = self._device, self._cloud
+        return (device.finished and cloud.finished) or device.reset or cloud.reset
+
+    @property
+    def bare(self) -> bool:
+        """No byte of payload was seen from either side."""
+        return self._device.facts.first_data_ns is None and self._cloud.facts.first_data_ns is None
 
     @property
     def starts(self) -> tuple[int, int] | None:
@@ -129,7 +138,52 @@ class Connection:
             self._take(sender, segment, position)
         self._release(self._direction(segment), sender, pieces)
         facts.capped = facts.capped or sender.capped or sender.stream.capped
+        self._settle()
         return pieces
+
+    def follow(self, segment: Segment, *, from_device: bool) -> StreamData | bool:
+        """Take the segment if it is the common case: the next bytes, or an acknowledgment alone.
+
+        Does what `feed` would do, which is ten times the work.
+
+        Returns:
+            The bytes it brings, True when it brings none, False when `feed` must take it.
+        """
+        if from_device:
+            sender, receiver = self._device, self._cloud
+        else:
+            sender, receiver = self._cloud, self._device
+        if segment.sequence != sender.expected or segment.flags & ~_PSH != _ACK:
+            return False
+        heard = receiver.facts
+        old = heard.acknowledged_up_to
+        new = (segment.acknowledgment - receiver.expected + heard.claimed_up_to - old) & _MASK
+        if new > heard.claimed_up_to - old:
+            return False
+        taken = sender.follow(segment)
+        if taken is False:
+            return False
+        facts = self.facts
+        frame, time_ns = facts.last_frame, facts.last_ns = segment.frame, segment.time_ns
+        if new:
+            receiver.stream.follow_acknowledgment(old + new, frame, time_ns)
+        if not from_device:
+            if self._unanswered:
+                self._time_answer(old + new, time_ns)
+        elif taken is not True:
+            self._expect_answer(sender, sender.facts.claimed_up_to, time_ns, fresh=True)
+        return taken
+
+    def _settle(self) -> None:
+        """Find out whether the next segment may be taken by `follow`."""
+        device, cloud = self._device, self._cloud
+        if (
+            self.facts.established_ns is None
+            or self._held
+            or not device.settle()
+            or not cloud.settle()
+        ):
+            device.expected = cloud.expected = -1
 
     def add_error(self, icmp: Icmp) -> None:
         """Attach an ICMP error that quotes this connection; a second copy is left out."""
@@ -186,11 +240,16 @@ class Connection:
             if facts.established_ns is None and not segment.flags & _SYN and acknowledgment > 0:
                 facts.established_ns = segment.time_ns
             return
+        self._time_answer(acknowledgment, segment.time_ns)
+
+    def _time_answer(self, acknowledgment: int, time_ns: int) -> None:
+        """Measure how long the cloud took to acknowledge the device's bytes."""
+        facts, unanswered = self.facts, self._unanswered
         sent_ns: int | None = None
-        while self._unanswered and self._unanswered[0][0] <= acknowledgment:
-            sent_ns = self._unanswered.popleft()[1]
-        if sent_ns is not None and segment.time_ns >= sent_ns:
-            taken = segment.time_ns - sent_ns
+        while unanswered and unanswered[0][0] <= acknowledgment:
+            sent_ns = unanswered.pop(0)[1]
+        if sent_ns is not None and time_ns >= sent_ns:
+            taken = time_ns - sent_ns
             if facts.min_rtt_ns is None or taken < facts.min_rtt_ns:
                 facts.min_rtt_ns = taken
 
@@ -223,6 +282,8 @@ class Connection:
         if sender is not self._device:
             return
         if fresh:
+            if len(self._unanswered) >= _TIMED:
+                del self._unanswered[0]
             self._unanswered.append((end, time_ns))
         else:
             self._unanswered.clear()

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from handshake_probe.packets.fragments import FragmentTable
 from handshake_probe.packets.icmp import read_icmp
 from handshake_probe.packets.internet import (
     ICMP,
     ICMPV6,
     TCP,
     UDP,
+    Fragment,
     IpHeader,
     read_arp,
     read_ipv4,
@@ -25,11 +27,18 @@ SKIP_REASONS: Final = frozenset(
         "link_type",  # a link layer we do not read
         "ethertype",  # neither IP nor ARP
         "protocol",  # neither TCP, UDP nor ICMP; ARP of another network
-        "fragment",  # part of an IP packet
-        "truncated",  # the snap length cut a header
+        "tunnel",  # GRE, IP in IP, VXLAN …: whatever is inside belongs to another path
+        "management",  # Wi-Fi frames that carry no packet
+        "encrypted",  # Wi-Fi data whose key we do not have
+        "aggregated",  # several Wi-Fi packets in one frame (A-MSDU)
+        "fragment",  # part of an IP packet, kept until it is whole; part of a Wi-Fi frame
+        "fragment_overlap",  # contradicts a part seen before; the whole packet is given up
+        "fragment_limit",  # more parts at once than are kept
+        "truncated",  # the snap length cut a header, or part of a packet in parts
         "malformed",  # a header contradicts itself
     }
 )
+_TUNNELS: Final = frozenset({4, 41, 47, 94, 97, 137})  # IPv4, IPv6, GRE, IPIP, EtherIP, MPLS
 _TRANSPORTS: Final[dict[tuple[int, int], Callable[[Frame, LinkLayer, IpHeader], Packet | str]]] = {
     (4, TCP): read_tcp,
     (6, TCP): read_tcp,
@@ -40,30 +49,60 @@ _TRANSPORTS: Final[dict[tuple[int, int], Callable[[Frame, LinkLayer, IpHeader], 
 }
 
 
-def decode(frame: Frame) -> Packet:
-    """Decode one frame; `Skipped` (reason from `SKIP_REASONS`) for what we do not read.
+class Decoder:
+    """Decodes the frames of one capture in their order; it keeps the parts of fragmented packets.
 
-    Never raises, whatever the frame holds.
+    Never raises, whatever a frame holds.
     """
-    packet = _decode(frame)
-    if isinstance(packet, str):
-        return Skipped(frame.number, frame.time_ns, packet)
-    return packet
+
+    def __init__(self) -> None:
+        self._fragments = FragmentTable()
+
+    @property
+    def abandoned(self) -> int:
+        """Fragmented packets that were never whole: those still waited for included."""
+        return self._fragments.abandoned
+
+    @property
+    def capped(self) -> bool:
+        """Whether a limit on parts kept was reached."""
+        return self._fragments.capped
+
+    def decode(self, frame: Frame) -> Packet:
+        """Decode the next frame; `Skipped` (reason from `SKIP_REASONS`) for what we do not read.
+
+        A packet in parts comes out with its last part: number and time are that frame's.
+        """
+        packet = self._decode(frame)
+        if isinstance(packet, str):
+            return Skipped(frame.number, frame.time_ns, packet)
+        return packet
+
+    def _decode(self, frame: Frame) -> Packet | str:
+        link = read_link(frame.link_type, frame.data)
+        if isinstance(link, str):
+            return link
+        if link.ethertype == IPV4:
+            ip = read_ipv4(frame.data, link.offset, frame.length)
+        elif link.ethertype == IPV6:
+            ip = read_ipv6(frame.data, link.offset, frame.length)
+        elif link.ethertype == ARP:
+            return read_arp(frame, link)
+        else:
+            return "ethertype"
+        if isinstance(ip, Fragment):
+            whole = self._fragments.feed(ip, frame)
+            if isinstance(whole, str):
+                return whole
+            ip, frame = whole
+        if isinstance(ip, str):
+            return ip
+        reader = _TRANSPORTS.get((ip.version, ip.protocol))
+        if reader is None:
+            return "tunnel" if ip.protocol in _TUNNELS else "protocol"
+        return reader(frame, link, ip)
 
 
-def _decode(frame: Frame) -> Packet | str:
-    link = read_link(frame.link_type, frame.data)
-    if isinstance(link, str):
-        return link
-    if link.ethertype == IPV4:
-        ip = read_ipv4(frame.data, link.offset, frame.length)
-    elif link.ethertype == IPV6:
-        ip = read_ipv6(frame.data, link.offset, frame.length)
-    elif link.ethertype == ARP:
-        return read_arp(frame, link)
-    else:
-        return "ethertype"
-    if isinstance(ip, str):
-        return ip
-    reader = _TRANSPORTS.get((ip.version, ip.protocol))
-    return "protocol" if reader is None else reader(frame, link, ip)
+def decode(frame: Frame) -> Packet:
+    """Decode one frame by itself: parts of packets stay parts. See `Decoder`."""
+    return Decoder().decode(frame)

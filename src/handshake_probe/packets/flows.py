@@ -19,7 +19,9 @@ from handshake_probe.packets.units import (
 from handshake_probe.packets.views import ViewIndex, pair_unanswered
 
 FlowPiece = tuple[Connection, Direction, StreamPiece]
-CONNECTION_LIMIT: Final = 50_000  # some 12 kB each
+CONNECTION_LIMIT: Final = 50_000  # followed at once; some 5 kB each
+CLOSED_LIMIT: Final = 2_000  # closed ones that late segments may still reach
+BARE_LIMIT: Final = 4_000  # without any payload: what floods and port scans leave
 _UNATTACHED_LIMIT: Final = 1000
 _PER_CONVERSATION: Final = 2  # connections of one pair of endpoints that late segments may reach
 _EVICTION_SEARCH: Final = 64
@@ -33,24 +35,44 @@ class FlowTable:
 
     The sender of a SYN is the device, that of a SYN/ACK the cloud; in a conversation picked up in
     mid-stream the cloud is the side on a cloud port, else the one on the lower port (a guess).
+
+    Args:
+        is_cloud_port: tells the cloud's ports.
+        limit: connections followed at once; beyond it the oldest is cut short.
+        closed_limit: closed connections that are kept for late segments; beyond it `take_ended`
+            hands out the one closed first.
+        bare_limit: connections without payload that are kept; beyond it the oldest of a single
+            packet is forgotten, or the oldest of all if there is none.
     """
 
-    def __init__(self, is_cloud_port: Callable[[int], bool], limit: int = CONNECTION_LIMIT) -> None:
+    def __init__(
+        self,
+        is_cloud_port: Callable[[int], bool],
+        *,
+        limit: int = CONNECTION_LIMIT,
+        closed_limit: int = CLOSED_LIMIT,
+        bare_limit: int = BARE_LIMIT,
+    ) -> None:
         self._is_cloud_port = is_cloud_port
-        self._limit = limit
+        self._limit, self._closed_limit, self._bare_limit = limit, closed_limit, bare_limit
         self._by_key: dict[_Key, list[Connection]] = {}
+        # By source and destination: the newest connection between them.
+        self._newest: dict[_Key, tuple[Connection, Direction]] = {}
         self._kept: dict[int, Connection] = {}  # by number, oldest first
+        self._closed: dict[int, Connection] = {}  # those with payload, first closed first
+        self._bare: dict[int, Connection] = {}
+        self._ended: list[Connection] = []
         self._followed: set[int] = set()  # numbers of those not yet ended
         self._views = ViewIndex()
         self._unattached: list[Icmp] = []
         self.started = 0
         """Connections seen so far."""
         self.evicted = 0
-        """Connections forgotten because there were too many."""
+        """Connections cut short or forgotten because there were too many."""
 
     @property
     def connections(self) -> list[Connection]:
-        """All connections in order of their first frame, ended ones included, evicted ones not."""
+        """The connections in order of their first frame, but those that `take_ended` returned."""
         return list(self._kept.values())
 
     def feed(self, segment: Segment) -> list[FlowPiece]:
@@ -60,14 +82,34 @@ class FlowTable:
             The stream pieces that became known, in causal order: bytes that answer others come
             after them. A connection's facts are current as of this segment.
         """
+        newest = self._newest.get((segment.source, segment.destination))
+        if newest is not None:
+            connection, direction = newest
+            taken = connection.follow(segment, from_device=direction is Direction.DEVICE_TO_CLOUD)
+            if taken is True:
+                return []
+            if taken is not False:
+                return [(connection, direction, taken)]
         pieces: list[FlowPiece] = []
         key = _key(segment.source, segment.destination)
-        connection = self._find(key, segment)
-        if connection is None:
-            connection = self._start(key, segment, pieces)
-        pieces.extend((connection, *piece) for piece in connection.feed(segment))
-        self._views.add(connection)
+        found = self._find(key, segment)
+        if found is None:
+            found = self._start(key, segment, pieces)
+        pieces.extend((found, *piece) for piece in found.feed(segment))
+        self._views.add(found)
+        self._sort(found, pieces)
         return pieces
+
+    def take_ended(self) -> list[Connection]:
+        """Return what was parted with to make room; facts and pieces of these are complete.
+
+        They are no longer among `connections`. Most were closed; those that are `bare` or were
+        cut short count as evicted, and of the bare ones the last pieces are missing.
+        """
+        if not self._ended:
+            return []
+        ended, self._ended = self._ended, []
+        return ended
 
     def feed_icmp(self, icmp: Icmp) -> Connection | None:
         """Attach an ICMP error to the connection it quotes; None when there is none so far."""
@@ -120,35 +162,68 @@ class FlowTable:
         device, cloud, known = self._orient(segment)
         connection = Connection(self.started, segment, device, cloud, orientation_known=known)
         self.started += 1
-        if len(self._kept) >= self._limit:
-            oldest = list(islice(self._kept.values(), _EVICTION_SEARCH))
-            self._evict(next((item for item in oldest if item.closed), oldest[0]), pieces)
+        self._make_room(pieces)
         conversation = self._by_key.setdefault(key, [])
         conversation.append(connection)
-        self._kept[connection.facts.number] = connection
-        self._followed.add(connection.facts.number)
+        number = connection.facts.number
+        self._kept[number] = self._bare[number] = connection
+        self._followed.add(number)
+        self._newest[cloud, device] = connection, Direction.CLOUD_TO_DEVICE
+        self._newest[device, cloud] = connection, Direction.DEVICE_TO_CLOUD
         if len(conversation) > _PER_CONVERSATION:
             self._end(conversation[0], pieces)
         return connection
 
-    def _evict(self, connection: Connection, pieces: list[FlowPiece]) -> None:
-        self._end(connection, pieces)
-        self._views.forget(connection)
-        del self._kept[connection.facts.number]
-        self.evicted += 1
+    def _make_room(self, pieces: list[FlowPiece]) -> None:
+        """Part with a connection if there is no room for one more."""
+        if len(self._bare) >= self._bare_limit:
+            oldest = list(islice(self._bare.values(), _EVICTION_SEARCH))
+            lone = (item for item in oldest if item.facts.first_frame == item.facts.last_frame)
+            self._part(next(lone, oldest[0]), None)
+            self.evicted += 1
+        elif len(self._kept) >= self._limit:
+            connection = next(iter(self._kept.values()))
+            connection.facts.capped = True
+            self._part(connection, pieces)
+            self.evicted += 1
 
-    def _end(self, connection: Connection, pieces: list[FlowPiece]) -> None:
+    def _sort(self, connection: Connection, pieces: list[FlowPiece]) -> None:
+        """Note what a connection has become: one with payload, one that is closed."""
+        number = connection.facts.number
+        if number in self._bare:
+            if connection.bare:
+                return
+            del self._bare[number]
+        if connection.closed and number not in self._closed:
+            self._closed[number] = connection
+            if len(self._closed) > self._closed_limit:
+                self._part(next(iter(self._closed.values())), pieces)
+
+    def _part(self, connection: Connection, pieces: list[FlowPiece] | None) -> None:
+        """End a connection before the capture does; without `pieces` its last ones are lost."""
+        self._end(connection, pieces)
+        self._ended.append(connection)
+        self._views.forget(connection)
+        number = connection.facts.number
+        del self._kept[number]
+        self._bare.pop(number, None)
+        self._closed.pop(number, None)
+
+    def _end(self, connection: Connection, pieces: list[FlowPiece] | None) -> None:
         """Stop following a connection, with the pieces that are still open."""
         facts = connection.facts
         if facts.number not in self._followed:
             return
         self._followed.remove(facts.number)
-        pieces.extend((connection, *piece) for piece in connection.finish())
+        if pieces is not None:
+            pieces.extend((connection, *piece) for piece in connection.finish())
         key = _key(facts.device, facts.cloud)
         conversation = self._by_key[key]
         conversation.remove(connection)
         if not conversation:
             del self._by_key[key]
+            self._newest.pop(key, None)
+            self._newest.pop((key[1], key[0]), None)
 
     def _orient(self, segment: Segment) -> tuple[Endpoint, Endpoint, bool]:
         """Tell device and cloud apart, and whether that is more than a guess."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from handshake_probe.packets.internet import TCP, UDP, IpHeader, read_ipv4, read_ipv6
+from handshake_probe.packets.internet import TCP, UDP, Fragment, IpHeader, read_ipv4, read_ipv6
 from handshake_probe.packets.link import LinkLayer
 from handshake_probe.packets.units import Endpoint, Frame, Icmp, Quote
 
@@ -48,8 +48,12 @@ def read_icmp(frame: Frame, link: LinkLayer, ip: IpHeader) -> Icmp | str:
     )
 
 
-def _quote(message: bytes, ip: IpHeader | str) -> Quote | None:
+def _quote(message: bytes, ip: IpHeader | Fragment | str) -> Quote | None:
     """Build the quote; as few as 8 bytes of the quoted payload may be there (RFC 792)."""
+    if isinstance(ip, Fragment):
+        if ip.offset:  # without the ports
+            return None
+        ip = ip.ip
     if isinstance(ip, str):
         return None
     payload = message[ip.start : ip.start + 8]

@@ -19,7 +19,7 @@ _EXTENSIONS: Final = frozenset({0, 43, 60, 135, 139, 140})
 
 
 class IpHeader(NamedTuple):
-    """An IP packet that is not a fragment; offsets count from the start of the bytes read."""
+    """An IP packet; offsets count from the start of the bytes read."""
 
     version: int
     source: bytes
@@ -31,7 +31,16 @@ class IpHeader(NamedTuple):
     ip_id: int | None
 
 
-def read_ipv4(data: bytes, at: int, wire_end: int) -> IpHeader | str:
+class Fragment(NamedTuple):
+    """Part of an IP packet: a header whose payload spans `start` to `end` of the bytes read."""
+
+    ip: IpHeader
+    identification: int
+    offset: int  # of its payload in the packet's payload
+    more: bool  # it is not the last one
+
+
+def read_ipv4(data: bytes, at: int, wire_end: int) -> IpHeader | Fragment | str:
     """Read an IPv4 header at `at`; a string is the reason it cannot be read.
 
     Args:
@@ -46,9 +55,7 @@ def read_ipv4(data: bytes, at: int, wire_end: int) -> IpHeader | str:
     total = data[at + 2] << 8 | data[at + 3]
     if data[at] >> 4 != 4 or header < 20 or 0 < total < header:
         return "malformed"
-    if (data[at + 6] & 0x3F) or data[at + 7]:  # more fragments, or a fragment offset
-        return "fragment"
-    return IpHeader(
+    ip = IpHeader(
         4,
         data[at + 12 : at + 16],
         data[at + 16 : at + 20],
@@ -58,9 +65,13 @@ def read_ipv4(data: bytes, at: int, wire_end: int) -> IpHeader | str:
         data[at + 8],
         data[at + 4] << 8 | data[at + 5],
     )
+    if (data[at + 6] & 0x3F) or data[at + 7]:  # more fragments, or a fragment offset
+        offset = (data[at + 6] & 0x1F) << 11 | data[at + 7] << 3
+        return Fragment(ip, data[at + 4] << 8 | data[at + 5], offset, bool(data[at + 6] & 0x20))
+    return ip
 
 
-def read_ipv6(data: bytes, at: int, wire_end: int) -> IpHeader | str:
+def read_ipv6(data: bytes, at: int, wire_end: int) -> IpHeader | Fragment | str:
     """Read an IPv6 header and its extension headers; see `read_ipv4`."""
     if len(data) < at + 40:
         return "truncated"
@@ -69,7 +80,22 @@ def read_ipv6(data: bytes, at: int, wire_end: int) -> IpHeader | str:
     length = data[at + 4] << 8 | data[at + 5]
     start = at + 40
     end = start + length if length else max(wire_end, start)  # 0: jumbo or offload
-    protocol = data[at + 6]
+    header = IpHeader(
+        6,
+        data[at + 8 : at + 24],
+        data[at + 24 : at + 40],
+        data[at + 6],
+        start,
+        end,
+        data[at + 7],
+        None,
+    )
+    return read_extensions(data, header)
+
+
+def read_extensions(data: bytes, ip: IpHeader) -> IpHeader | Fragment | str:
+    """Pass over the IPv6 extension headers at the start of a packet's payload, if any."""
+    protocol, start, end = ip.protocol, ip.start, ip.end
     while protocol in _EXTENSIONS or protocol in (_FRAGMENT, _AUTHENTICATION):
         if len(data) < start + 8:
             return "truncated" if end >= start + 8 else "malformed"
@@ -77,16 +103,17 @@ def read_ipv6(data: bytes, at: int, wire_end: int) -> IpHeader | str:
         if protocol == _FRAGMENT:
             size = 8
             if data[start + 2] or data[start + 3] & 0xF9:  # an atomic fragment has neither
-                return "fragment"
+                field = data[start + 2] << 8 | data[start + 3]
+                part = ip._replace(protocol=following, start=start + 8)
+                identification = int.from_bytes(data[start + 4 : start + 8], "big")
+                return Fragment(part, identification, field & 0xFFF8, bool(field & 1))
         elif protocol == _AUTHENTICATION:
             size = (data[start + 1] + 2) * 4
         protocol = following
         start += size
     if start > end:
         return "malformed"
-    return IpHeader(
-        6, data[at + 8 : at + 24], data[at + 24 : at + 40], protocol, start, end, data[at + 7], None
-    )
+    return ip._replace(protocol=protocol, start=start)
 
 
 def read_arp(frame: Frame, link: LinkLayer) -> Arp | str:

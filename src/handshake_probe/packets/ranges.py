@@ -24,6 +24,8 @@ class Chunk(NamedTuple):
 class WaitingChunks:
     """Chunks in order, without overlap; the first copy of a byte stays."""
 
+    __slots__ = ("_chunks", "cost")
+
     def __init__(self) -> None:
         self._chunks: list[Chunk] = []
         self.cost = 0

@@ -33,6 +33,9 @@ class _Mark(NamedTuple):
     time_ns: int
 
 
+_NO_MARK: Final = _Mark(0, 0)
+
+
 class _Grace(NamedTuple):
     """Bytes below `level` are believed lost unless they turn up soon."""
 
@@ -54,6 +57,24 @@ class StreamReassembler:
     and how far the sender and the acknowledgments got.
     """
 
+    __slots__ = (
+        "_aborted_at",
+        "_acknowledge_mark",
+        "_chunks",
+        "_claim_mark",
+        "_end",
+        "_ended",
+        "_facts",
+        "_finished",
+        "_grace",
+        "_history",
+        "_limit",
+        "_lost_up_to",
+        "_next",
+        "_pieces",
+        "capped",
+    )
+
     def __init__(self, facts: DirectionFacts, limit: int = BUFFER_LIMIT) -> None:
         self._facts = facts
         self._limit = limit
@@ -61,7 +82,7 @@ class StreamReassembler:
         self._chunks = WaitingChunks()
         self._history = bytearray()  # the delivered bytes before _next
         self._pieces: list[StreamPiece] = []
-        self._claim_mark = self._acknowledge_mark = _Mark(0, 0)
+        self._claim_mark = self._acknowledge_mark = _NO_MARK
         self._lost_up_to = 0  # bytes below are not waited for
         self._aborted_at = 0  # the sender's RST: it sends nothing below again
         self._grace: _Grace | None = None
@@ -75,6 +96,40 @@ class StreamReassembler:
     def waiting(self) -> bool:
         """Bytes that must have existed are missing, and may still turn up."""
         return self._grace is not None
+
+    @property
+    def calm(self) -> bool:
+        """Nothing is missing, doubted, waiting or ended, and none of it was claimed ahead."""
+        facts, following = self._facts, self._next
+        return (
+            self._end is None
+            and self._grace is None
+            and not self._finished
+            and not self._aborted_at
+            and not self._chunks
+            and not self._pieces
+            and self._lost_up_to <= following
+            and facts.sent_up_to <= facts.claimed_up_to == following
+            and facts.acknowledged_up_to <= following
+        )
+
+    def follow(self, payload: bytes, frame: int, time_ns: int) -> StreamData:
+        """Take the whole payload that comes next, while the stream is `calm`."""
+        facts, start = self._facts, self._next
+        end = start + len(payload)
+        facts.sent_up_to = facts.claimed_up_to = self._next = end
+        facts.captured_bytes += len(payload)
+        mark = self._claim_mark = _Mark(frame, time_ns)
+        history = self._history
+        history += payload
+        if len(history) > 2 * _HISTORY:
+            del history[:-_HISTORY]
+        return StreamData(start - 1, payload, *mark)
+
+    def follow_acknowledgment(self, sequence: int, frame: int, time_ns: int) -> None:
+        """Note that delivered bytes were acknowledged, while the stream is `calm`."""
+        self._facts.acknowledged_up_to = sequence
+        self._acknowledge_mark = _Mark(frame, time_ns)
 
     def take(self) -> list[StreamPiece]:
         """Return the pieces that became known since the last call, in stream order."""
@@ -166,7 +221,7 @@ class StreamReassembler:
         self._finished = True
         self._lost_up_to = self._last()
         self._advance(0)
-        self._history.clear()
+        self._history = bytearray()
 
     def _raise_claim(self, sequence: int, frame: int, time_ns: int) -> None:
         if sequence > self._facts.claimed_up_to:
@@ -245,7 +300,7 @@ class StreamReassembler:
         """Emit the gap from `start` to the next byte to deliver."""
         length = self._next - start
         self._facts.missing_bytes += length
-        self._history.clear()
+        self._history = bytearray()
         self._pieces.append(StreamGap(start - 1, length, reason, *mark))
 
     def _watch_hole(self, time_ns: int) -> None:

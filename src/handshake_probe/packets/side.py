@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final
 
 from handshake_probe.packets.path import ControlPacket, DirectionFacts, Retransmission
 from handshake_probe.packets.reassembly import StreamReassembler
 from handshake_probe.packets.sequence import PLAUSIBLE_LEAP, relative
 from handshake_probe.packets.tcp_options import TIMESTAMPS, TcpOptions
-from handshake_probe.packets.units import Segment, TcpFlags
+from handshake_probe.packets.units import Segment, StreamData, TcpFlags
 
 LIST_LIMIT: Final = 10_000  # entries kept of each list of facts
 _MAC_LIMIT: Final = 64
@@ -28,6 +27,18 @@ _RECENT: Final = 8
 class Side:
     """One sender of a connection."""
 
+    __slots__ = (
+        "_recent",
+        "base",
+        "capped",
+        "expected",
+        "facts",
+        "finished",
+        "reset",
+        "stream",
+        "syn",
+    )
+
     def __init__(self, facts: DirectionFacts) -> None:
         self.facts = facts
         self.stream = StreamReassembler(facts)
@@ -38,24 +49,75 @@ class Side:
         self.reset = False
         self.finished = False
         self.capped = False
-        self._recent: deque[Segment] = deque(maxlen=_RECENT)
+        self.expected = -1
+        """Raw sequence number of the next byte while everything is in order, else -1."""
+        self._recent: list[Segment] = []
 
     def close(self) -> None:
         """End the stream, and forget what only serves further segments."""
         self.stream.finish()
-        self._recent.clear()
+        self._recent = []
+        self.expected = -1
 
     def is_copy(self, segment: Segment) -> bool:
         """Tell whether the capture has shown this packet just before; remembers it if not."""
         recent = self._recent
         while recent and segment.time_ns - recent[0].time_ns > _COPY_NS:
-            recent.popleft()
+            del recent[0]
         for earlier in recent:
             if _same_packet(segment, earlier):
                 self.facts.duplicate_frames += 1
                 return True
+        if len(recent) >= _RECENT:
+            del recent[0]
         recent.append(segment)
         return False
+
+    def settle(self) -> bool:
+        """Tell whether all is in order by now, so that `follow` may take what comes next."""
+        self.expected = -1
+        base = self.base
+        if base is None or self.reset or self.finished or not self.stream.calm:
+            return False
+        self.expected = (base + self.facts.claimed_up_to) & _MASK
+        return True
+
+    def follow(self, segment: Segment) -> StreamData | bool:
+        """Take the `expected` segment in the common case: a few checks, and the counts.
+
+        Returns:
+            The bytes it brings, True when it brings none, False when it is no common case and
+            nothing was taken: odd headers, cut bytes, the first bytes of all, perhaps a copy.
+        """
+        frame, time_ns, _, _, _, _, _, _, _, options, payload, length, ttl, _, mac, _ = segment
+        facts = self.facts
+        macs = facts.link_sources
+        recent = self._recent
+        while recent and time_ns - recent[0].time_ns > _COPY_NS:
+            del recent[0]
+        if (
+            length != len(payload)
+            or (mac is not None and mac not in macs)
+            or (options and not facts.uses_timestamps)
+            or (facts.first_data_ns is None if length else recent)
+        ):
+            return False
+        if len(recent) >= _RECENT:
+            del recent[0]
+        recent.append(segment)
+        facts.packets += 1
+        facts.last_packet_ns = time_ns
+        facts.last_packet_frame = frame
+        if mac is not None:
+            macs[mac] += 1
+        facts.ttls[ttl] += 1
+        if not length:
+            return True
+        facts.last_data_ns = time_ns
+        facts.last_data_frame = frame
+        facts.data_segments += 1
+        self.expected = (self.expected + length) & _MASK
+        return self.stream.follow(payload, frame, time_ns)
 
     def place_own(self, segment: Segment) -> None:
         """Learn from the sender's own segment where its sequence numbers start."""

@@ -14,6 +14,7 @@ _TCP: Final = struct.Struct(">HHIIBBH")
 _TCP_HEADER: Final = 20
 _UDP: Final = struct.Struct(">HHH")  # ports, length; a checksum follows
 _UDP_HEADER: Final = 8
+TUNNEL_PORTS: Final = frozenset({4789, 6081, 8472})  # VXLAN, Geneve, VXLAN as Linux first did it
 
 
 def read_tcp(frame: Frame, link: LinkLayer, ip: IpHeader) -> Segment | str:
@@ -59,6 +60,8 @@ def read_udp(frame: Frame, link: LinkLayer, ip: IpHeader) -> Datagram | str:
     source, destination, length = _UDP.unpack_from(data, start)
     if 0 < length < _UDP_HEADER:
         return "malformed"
+    if destination in TUNNEL_PORTS:
+        return "tunnel"
     end = min(start + length, ip.end) if length else ip.end
     payload = start + _UDP_HEADER
     return Datagram(

@@ -23,25 +23,44 @@ class Opened(NamedTuple):
     problem: str | None  # "padding" or "empty"
 
 
-def open_record(session: Session, record: Record) -> Opened | None:
-    """Decrypt a record; None when nothing of it can be known.
+class SessionCipher:
+    """Opens the records of one session, in any order.
 
-    That is a record with a gap or of a wrong length, and one of a single block whose IV is lost.
+    One cipher object serves them all: CBC is each block decrypted alone, then combined with the
+    block before it. Making an object takes longer than decrypting a record.
     """
-    if record.ciphertext is None or record.problem is not None:
-        return None
-    iv = session.iv if record.first else record.iv
-    # Without an IV every block but the first decrypts all the same.
-    decryptor = Cipher(algorithms.AES(session.key), modes.CBC(iv or bytes(BLOCK_SIZE))).decryptor()
-    padded = decryptor.update(record.ciphertext) + decryptor.finalize()
-    if iv is None:
-        padded = padded[BLOCK_SIZE:]
-        if not padded:
+
+    def __init__(self, session: Session) -> None:
+        self._iv = session.iv
+        self._blocks = Cipher(algorithms.AES(session.key), modes.ECB()).decryptor()
+
+    def open(self, record: Record) -> Opened | None:
+        """Decrypt a record; None when nothing of it can be known.
+
+        That is a record with a gap or of a wrong length, and one of a single block whose IV is
+        lost.
+        """
+        ciphertext = record.ciphertext
+        if ciphertext is None or record.problem is not None:
             return None
-    padding = padded[-1]
-    if not 1 <= padding <= BLOCK_SIZE or padded[-padding:] != bytes((padding,)) * padding:
-        return Opened(None, iv is None, "padding")
-    plaintext = padded[:-padding]
-    if not plaintext:
-        return None if iv is None else Opened(None, False, "empty")
-    return Opened(plaintext, iv is None, None)
+        iv = self._iv if record.first else record.iv
+        # Without an IV every block but the first decrypts all the same.
+        chain = (iv or bytes(BLOCK_SIZE)) + ciphertext[:-BLOCK_SIZE]
+        blocks = int.from_bytes(self._blocks.update(ciphertext), "big")
+        padded = (blocks ^ int.from_bytes(chain, "big")).to_bytes(len(ciphertext), "big")
+        if iv is None:
+            padded = padded[BLOCK_SIZE:]
+            if not padded:
+                return None
+        padding = padded[-1]
+        if not 1 <= padding <= BLOCK_SIZE or padded[-padding:] != bytes((padding,)) * padding:
+            return Opened(None, iv is None, "padding")
+        plaintext = padded[:-padding]
+        if not plaintext:
+            return None if iv is None else Opened(None, False, "empty")
+        return Opened(plaintext, iv is None, None)
+
+
+def open_record(session: Session, record: Record) -> Opened | None:
+    """Decrypt one record; see `SessionCipher.open`."""
+    return SessionCipher(session).open(record)

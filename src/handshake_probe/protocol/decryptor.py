@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from handshake_probe.packets.units import Direction
-from handshake_probe.protocol.cipher import open_record
+from handshake_probe.protocol.cipher import SessionCipher, open_record
 from handshake_probe.protocol.coap import Malformed, parse
 from handshake_probe.protocol.events import Event, Message, RecordBad, SessionKeys
 from handshake_probe.protocol.kinds import Kind
@@ -23,6 +23,7 @@ class Decryptor:
 
     def __init__(self) -> None:
         self._session: Session | None = None
+        self._cipher: SessionCipher | None = None
         self._candidates: list[Candidate] = []
         self._conversation = Conversation()
 
@@ -40,7 +41,7 @@ class Decryptor:
             return
         if self._session is None:
             yield from self._try_candidates(record)
-        opened = open_record(self._session, record) if self._session else None
+        opened = self._cipher.open(record) if self._cipher else None
         if opened is None:
             return
         if opened.plaintext is None:
@@ -67,6 +68,7 @@ class Decryptor:
 
     def _believe(self, candidate: Candidate, mark: Mark) -> SessionKeys:
         self._session = split_session(candidate.session)
+        self._cipher = SessionCipher(self._session)
         return SessionKeys(
             frame=mark.frame,
             time_ns=mark.time_ns,

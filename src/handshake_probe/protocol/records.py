@@ -76,7 +76,7 @@ class RecordReader:
 
     def drain(self, *, final: bool = False) -> Iterator[Record | Lost | Found]:
         """Yield all that the waiting bytes hold; with `final`, wait for nothing more."""
-        while True:
+        while self._searching or self._buffer.chunks:
             if self._searching:
                 found = self._search() if final or self._is_worth_a_search() else None
                 if found is None:

@@ -27,7 +27,7 @@ class Side:
     def append(self, piece: StreamData | StreamGap) -> None:
         """Add a piece to the waiting bytes."""
         if isinstance(piece, StreamData) and piece.data:
-            if not self._gap:
+            if not self._gap and len(self.beginning) < EXCERPT:
                 self.beginning += piece.data[: EXCERPT - len(self.beginning)]
             self.received += len(piece.data)
         self._gap |= isinstance(piece, StreamGap)
@@ -49,8 +49,10 @@ class Side:
         An unacknowledged gap among them counts only when what the other side did since bears out
         that it received them.
         """
+        if self.step is not step:
+            return False
         size = TABLE[step].size
-        if self.step is not step or size is None or len(self.buffer) < size:
+        if size is None or len(self.buffer) < size:
             return False
         return borne_out or not self.buffer.doubtful(size)
 

@@ -37,6 +37,8 @@ class Taken(NamedTuple):
 class StreamBuffer:
     """A queue of chunks. Gaps are kept as lengths, so even a huge one costs nothing."""
 
+    __slots__ = ("_length", "captured", "chunks", "offset")
+
     def __init__(self) -> None:
         self.chunks: deque[Chunk] = deque()
         self.offset = 0  # of the first byte waiting, in the stream
@@ -53,19 +55,27 @@ class StreamBuffer:
         """Add a piece at the end; its own offset is trusted to follow what came before."""
         mark = Mark(piece.frame, piece.time_ns)
         if isinstance(piece, StreamData):
-            chunk = Chunk(len(piece.data), memoryview(piece.data), False, mark)
-        else:
+            length = len(piece.data)
+            if length:
+                self.chunks.append(Chunk(length, memoryview(piece.data), False, mark))
+                self._length += length
+                self.captured += length
+            return
+        if piece.length > 0:
             chunk = Chunk(piece.length, None, piece.reason is GapReason.NOT_SEEN, mark)
-        if chunk.length > 0:
             if chunk.doubtful and self.chunks and self.chunks[-1].doubtful:
                 chunk = chunk._replace(length=chunk.length + self.chunks[-1].length)
                 self._length -= self.chunks.pop().length
             self.chunks.append(chunk)
             self._length += chunk.length
-            self.captured += len(chunk.data or b"")
 
     def peek(self, size: int) -> bytes:
         """Return the captured bytes at the front, up to the first gap and at most `size`."""
+        if not self.chunks:
+            return b""
+        first = self.chunks[0]
+        if first.data is not None and first.length >= size:
+            return bytes(first.data[:size])
         out = bytearray()
         for chunk in self.chunks:
             if chunk.data is None or len(out) >= size:
@@ -75,6 +85,9 @@ class StreamBuffer:
 
     def take(self, size: int) -> Taken:
         """Take `size` bytes, 1 to `len(self)`, from the front."""
+        first = self.chunks[0]
+        if first.data is not None and first.length >= size:
+            return self._take_within(first, first.data, size)
         head, whole, pieces, doubtful = bytearray(), True, 0, False
         left = size
         while left:
@@ -96,6 +109,18 @@ class StreamBuffer:
         self._length -= size
         data = bytes(head)
         return Taken(data if whole else None, data, pieces, doubtful, chunk.mark)
+
+    def _take_within(self, first: Chunk, held: memoryview, size: int) -> Taken:
+        """Take bytes of the first chunk alone, the common case."""
+        data = bytes(held[:size])
+        if first.length == size:
+            self.chunks.popleft()
+        else:
+            self.chunks[0] = Chunk(first.length - size, held[size:], False, first.mark)
+        self.offset += size
+        self._length -= size
+        self.captured -= size
+        return Taken(data, data, 1, False, first.mark)
 
     def doubtful(self, size: int) -> bool:
         """Tell whether an unacknowledged gap lies in the first `size` bytes."""

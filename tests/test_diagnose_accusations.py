@@ -1,0 +1,238 @@
+"""Situations that look like a culprit and are none: a wrong accusation is the worst verdict."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from handshake_probe.keys.keyring import Keyring
+from handshake_probe.model.observations import CaptureSeen
+from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism
+from handshake_probe.pipeline import analyze
+from observed import (
+    CLOUD_KEY,
+    DEVICE_ID,
+    FAR_TTL,
+    LOCAL_CLOUD,
+    OTHER_CLOUD_KEY,
+    OTHER_ID,
+    PUBLIC_CLOUD,
+    START,
+    Story,
+    arp,
+    connection,
+    judged,
+    other_packets,
+    private_cloud_key,
+    public_cloud_key,
+    question,
+    registered,
+    verdict,
+)
+
+CAPTURES = Path(__file__).parent.parent / "captures"
+ROUTER = "10.77.1.2"
+NOT_ACCUSED = (Cause.HEALTHY, Cause.INCONCLUSIVE)
+
+
+def refused() -> Story:
+    return connection().connected().nonce().identity().wait(0.1).cloud_fin()
+
+
+def given_up() -> Story:
+    return connection().connected().nonce().identity().credentials().wait(0.3).device_fin()
+
+
+# Captures end at any moment, also on lossy networks.
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "healthy-heavy-packet-loss.pcap",
+        "healthy-tiny-segments-mss-88.pcap",
+        "healthy-vlan-tagged.pcap",
+        "healthy-configuration-erased.pcap",
+    ],
+)
+def test_a_healthy_session_cut_off_anywhere_accuses_nobody(name: str, tmp_path: Path) -> None:
+    data = (CAPTURES / name).read_bytes()
+    path = tmp_path / "cut.pcap"
+    at, wrong = 24, []
+    while at < len(data):
+        at += 16 + int(struct.unpack_from("<I", data, at + 8)[0])
+        path.write_bytes(data[:at])
+        told = analyze(str(path), keyring=Keyring())
+        if told.verdict.cause not in NOT_ACCUSED:
+            wrong.append((told.source.frames, str(told.verdict.mechanism)))
+    assert wrong == []
+
+
+def test_a_record_beyond_which_the_capture_shows_one_more_packet_may_still_be_repeated() -> None:
+    """The record was lost before the capture, and its repeat comes after the capture's end."""
+    story = connection().handshake().record("cloud")
+    assert judged(story.path("device", claimed_up_to=275 + 18)).cause in NOT_ACCUSED
+
+
+@pytest.mark.parametrize("lossy", [True, False])
+def test_a_capture_that_loses_frames_proves_no_drop(lossy: bool) -> None:
+    """Whether the path or the capture lost the last bytes cannot be told then."""
+    story = connection().handshake().device_fin().path("device", claimed_up_to=275 + 18 + 1)
+    if lossy:
+        holes = connection(1).handshake().path("cloud", missing_bytes=18)
+        told = judged(story, holes)
+    else:
+        capture = CaptureSeen(id="o1", frames=99, first=START, last=START + 60.0, drops=12)
+        told = judged(story, capture)
+    assert told.confidence is not Confidence.PROVEN
+    assert told.cause in NOT_ACCUSED
+
+
+def test_a_device_is_not_blamed_for_not_hearing_a_lone_syn_ack_at_the_end() -> None:
+    told = judged(connection().syn(times=3).syn_ack())
+    assert told.cause in NOT_ACCUSED
+
+
+def test_an_answer_that_the_capture_lost_was_given() -> None:
+    story = connection().handshake().wait(15.0).record("device").wait(10.0).device_fin()
+    told = judged(story.path("cloud", missing_bytes=18))
+    assert Cause.HEALTHY in told.candidates
+
+
+# ICMP that did not end anything.
+
+
+@pytest.mark.parametrize("code", [1, 13])
+def test_an_icmp_error_before_the_connection_came_up_did_not_stop_it(code: int) -> None:
+    story = connection().syn().icmp(ROUTER, code).wait(1.0).connected().nonce().identity()
+    told = judged(story.credentials().device_fin())
+    assert told.cause is not Cause.NETWORK_BLOCKED
+
+
+def test_an_icmp_error_that_the_session_outlived_did_not_stop_it() -> None:
+    story = connection().handshake().icmp(ROUTER, 1).record("device").record("cloud").wait(60.0)
+    story.record("device").path("device", acknowledged_up_to=275 + 18)
+    assert judged(story).cause is Cause.HEALTHY
+
+
+# Clouds at the device's own doorstep, without ARP to show it.
+
+
+def test_a_refusing_cloud_in_a_wide_network_is_not_taken_for_the_first_hop() -> None:
+    """A /16 and a capture of TCP only: nothing says that the cloud is beyond the link."""
+    told = judged(connection(cloud="192.168.7.5").syn().cloud_rst(ttl=64))
+    assert told.cause is not Cause.NETWORK_BLOCKED
+
+
+def test_a_stuck_cloud_in_a_wide_network_is_not_taken_for_a_proxy() -> None:
+    told = judged(connection(cloud="192.168.7.5").connected(ttl=64).wait(20.0).device_fin())
+    assert told.cause is Cause.INCONCLUSIVE
+
+
+def test_a_neighbour_with_two_addresses_is_not_beyond_the_link() -> None:
+    """A host with an alias, a virtual machine or a repeater answers with another's MAC."""
+    told = judged(connection(cloud=LOCAL_CLOUD).syn().cloud_rst(ttl=64), arp("192.168.1.50"))
+    assert told.confidence is not Confidence.PROVEN
+    assert told.cause is not Cause.NETWORK_BLOCKED
+
+
+# Load balancers and forwarded ports.
+
+
+@pytest.mark.parametrize("ttl", [FAR_TTL - 1, FAR_TTL + 1, FAR_TTL + 2])
+def test_a_stuck_cloud_behind_a_load_balancer_is_no_proxy(ttl: int) -> None:
+    silent = connection(ttl=ttl).connected().wait(20.0).device_fin()
+    assert judged(silent, connection(1).handshake()).cause is Cause.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("ttl", [FAR_TTL - 10, FAR_TTL - 3])
+def test_who_answers_from_further_away_does_not_stand_in_between(ttl: int) -> None:
+    silent = connection(ttl=ttl).connected().wait(20.0).device_fin()
+    assert judged(silent, connection(1).handshake()).cause is Cause.INCONCLUSIVE
+
+
+def test_another_service_of_that_address_says_nothing_about_the_clouds_distance() -> None:
+    """A forwarded port: the router answers DNS or NTP itself, a host behind it refuses."""
+    told = judged(connection().syn().cloud_rst(ttl=127), other_packets(PUBLIC_CLOUD, 63))
+    assert told.cause is not Cause.NETWORK_BLOCKED
+
+
+def test_a_reset_of_unknown_origin_keeps_the_network_among_the_candidates() -> None:
+    def reset() -> Story:
+        story = connection().connected().nonce().identity().path("cloud", timestamps=True)
+        return story.cloud_rst(ttl=FAR_TTL - 2, timestamps=True)
+
+    told = verdict(reset())
+    assert Cause.NETWORK_BLOCKED in told.candidates
+    assert Cause.NETWORK_BLOCKED not in told.ruled_out
+    keys = [private_cloud_key(), registered()]
+    assert Cause.NETWORK_BLOCKED in verdict(reset().opens(), keys=keys).candidates
+
+
+# Keys that are not this cloud's.
+
+
+@pytest.mark.parametrize("device_id", [DEVICE_ID, OTHER_ID])
+def test_no_register_is_asked_about_an_identity_for_nobody_knows_which_cloud(
+    device_id: str,
+) -> None:
+    """It opens with one of two given keys: which one is this cloud's has to be asked first."""
+    story = refused().key("identity", CLOUD_KEY, "padding_bad").opens(OTHER_CLOUD_KEY)
+    keys = [private_cloud_key(), private_cloud_key(OTHER_CLOUD_KEY)]
+    told = judged(story, keys=[*keys, registered(device_id)])
+    assert told.cause is Cause.INCONCLUSIVE
+    assert Cause.SERVER_KEY_MISMATCH in told.candidates
+    assert told.settles is not None
+    assert "--cloud-key" in told.settles
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_a_cloud_that_answered_the_identity_has_read_it(private: bool) -> None:
+    """A given key that fits neither identity nor signature is not the key of this cloud."""
+    state = "padding_bad" if private else "not_below_modulus"
+    story = given_up().key("identity", CLOUD_KEY, state, private=private).signed("padding_bad")
+    told = judged(story, keys=[private_cloud_key() if private else public_cloud_key()])
+    assert told.confidence is not Confidence.PROVEN
+    assert told.mechanism is not Mechanism.IDENTITY_NOT_DECRYPTABLE
+    assert Cause.DEVICE_KEY_CORRUPTION in told.candidates
+
+
+# Silence is not a refusal.
+
+
+def test_a_silent_cloud_has_not_refused_a_right_identity() -> None:
+    """Its answer may have been dropped: nobody can tell from here."""
+    story = connection().connected().nonce().identity().opens().wait(20.0).device_fin()
+    told = judged(story, keys=[private_cloud_key(), registered()])
+    assert told.cause is Cause.INCONCLUSIVE
+    assert Cause.NETWORK_BLOCKED in told.candidates
+
+
+def test_a_device_that_sleeps_after_its_last_message_waited_for_nothing() -> None:
+    """Nothing it said asked for an answer; the decrypted session shows that."""
+    story = connection().handshake().record("device").record("cloud").wait(2.0).record("device")
+    assert judged(story.wait(10.0).talked().device_fin()).cause is Cause.HEALTHY
+
+
+# All clear, and wrongly so.
+
+
+def test_half_of_a_session_that_repeats_itself_is_not_called_healthy() -> None:
+    """Only the device's side was captured, and it sends the same record again and again."""
+    story = connection().handshake().path("cloud", packets=0).unheard("device", repeats=9)
+    told = verdict(story.silence())
+    assert Cause.NETWORK_BLOCKED not in told.ruled_out
+    assert told.cause is Cause.INCONCLUSIVE
+
+
+def test_half_of_a_session_rules_no_block_out() -> None:
+    told = verdict(connection().handshake().path("cloud", packets=0))
+    assert Cause.NETWORK_BLOCKED not in told.ruled_out
+
+
+def test_an_answer_about_another_name_does_not_make_dns_work() -> None:
+    time_server = question("NOERROR", "62.1.1.1", name="pool.ntp.org", id="o904")
+    told = verdict(question("NXDOMAIN"), time_server)
+    assert told.mechanism is Mechanism.DNS_REFUSED

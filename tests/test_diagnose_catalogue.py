@@ -1,0 +1,84 @@
+"""The catalogue of findings: complete, used, and safe to fill."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import handshake_probe.diagnose
+from handshake_probe.diagnose.catalogue import (
+    CATALOGUE,
+    account,
+    capture,
+    device_key,
+    network,
+    peers,
+    server_key,
+)
+from handshake_probe.diagnose.catalogue.entry import Entry
+
+ROOMS = {1: network, 2: server_key, 3: device_key, 4: account, 5: peers, 6: capture}
+DIAGNOSE = Path(handshake_probe.diagnose.__file__).parent
+CODE = re.compile(r"HP\d{3}")
+PLACEHOLDERS = {"{id}", "{device}", "{cloud}", "{port}"}
+
+every_entry = pytest.mark.parametrize("entry", CATALOGUE.values(), ids=lambda entry: entry.code)
+
+
+def codes_used() -> Iterator[str]:
+    """Codes in the source's string constants, outside the catalogue itself."""
+    for path in sorted(DIAGNOSE.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield from CODE.findall(node.value)
+
+
+def test_every_code_a_rule_uses_is_explained() -> None:
+    used = set(codes_used())
+    assert used  # the search finds something
+    assert used <= set(CATALOGUE)
+
+
+def test_every_explained_code_is_used() -> None:
+    assert set(CATALOGUE) <= set(codes_used())
+
+
+def test_no_code_is_explained_twice() -> None:
+    assert sum(len(room.ENTRIES) for room in ROOMS.values()) == len(CATALOGUE)
+
+
+@pytest.mark.parametrize("hundred", ROOMS)
+def test_hundreds_are_rooms(hundred: int) -> None:
+    codes = [entry.code for entry in ROOMS[hundred].ENTRIES]
+    assert all(code.startswith(f"HP{hundred}") for code in codes)
+
+
+@every_entry
+def test_every_entry_says_what_it_means_how_it_is_told_and_what_speaks_against_it(
+    entry: Entry,
+) -> None:
+    assert CODE.fullmatch(entry.code)
+    assert not entry.title.endswith(".")
+    for text in (entry.meaning, entry.detection, entry.doubt):
+        assert text.endswith(".")
+        assert "  " not in text
+
+
+@every_entry
+def test_only_validated_values_are_filled_into_remedies(entry: Entry) -> None:
+    for step in entry.remedy:
+        assert set(re.findall(r"\{[^}]*\}", step)) <= PLACEHOLDERS
+        assert step
+        assert step == step.strip()
+    for text in (entry.title, entry.meaning, entry.detection, entry.doubt):
+        assert "{" not in text
+
+
+@every_entry
+def test_what_needs_doing_has_a_remedy(entry: Entry) -> None:
+    if entry.severity != "info":
+        assert entry.remedy

@@ -1,0 +1,266 @@
+"""From the device's Hello on: what ends sessions, and what is no failure at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from handshake_probe.diagnose.judgement import Judgement
+from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Severity, Stage
+from observed import Story, connection, judged, measured, verdict
+
+
+def greeted() -> Story:
+    """The device has said Hello."""
+    return connection().connected().nonce().identity().credentials().hello()
+
+
+def session(stream: int = 0, seconds: float = 2.0) -> Story:
+    """A session that has run for a while."""
+    return connection(stream).handshake().wait(seconds).record("device").record("cloud")
+
+
+def codes(judgement: Judgement) -> list[str]:
+    return [clue.code for clue in judgement.clues]
+
+
+def is_undecided(judgement: Judgement, *candidates: Cause) -> None:
+    assert judgement.cause is Cause.INCONCLUSIVE
+    assert set(candidates) <= set(judgement.candidates)
+    assert judgement.settles
+
+
+# Hello.
+
+
+def test_a_hello_that_a_listening_cloud_leaves_unanswered_is_the_clouds_fault() -> None:
+    told = judged(greeted().wait(4.0).device_fin().still_speaks("cloud"))
+    assert told.cause is Cause.SERVER_FAULT
+    assert told.mechanism is Mechanism.NO_SERVER_HELLO
+    assert told.confidence is Confidence.LIKELY
+    assert Cause.NETWORK_BLOCKED in told.candidates
+
+
+def test_a_hello_followed_by_nothing_at_all_accuses_nobody() -> None:
+    told = judged(greeted().wait(4.0).device_fin())
+    is_undecided(told, Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED)
+    assert told.mechanism is Mechanism.NO_SERVER_HELLO
+
+
+def test_a_hello_that_nobody_acknowledged_accuses_nobody() -> None:
+    story = greeted().path("device", acknowledged_up_to=257).wait(4.0).device_fin()
+    told = judged(story.still_speaks("cloud"))
+    is_undecided(told, Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED)
+    assert "acknowledged)" not in told.clues[0].text
+
+
+def test_a_hello_that_comes_too_late_is_counted_from_the_devices() -> None:
+    story = greeted().wait(5.0).device_fin().wait(1.0).record("cloud")
+    told = judged(story)
+    assert told.mechanism is Mechanism.NO_SERVER_HELLO
+    assert "6.0 s" in told.clues[0].text
+
+
+@pytest.mark.parametrize("end", [Story.cloud_fin, Story.cloud_rst])
+def test_a_cloud_that_hangs_up_on_the_hello_accuses_nobody(end: object) -> None:
+    story = greeted()
+    assert callable(end)
+    end(story)
+    is_undecided(judged(story), Cause.SERVER_FAULT, Cause.DEVICE_UNKNOWN)
+
+
+def test_a_capture_that_starts_behind_the_handshake_is_not_judged_by_its_hello() -> None:
+    story = greeted().with_(midstream=True)
+    told = judged(story)
+    assert told.capture_ended
+
+
+# Sessions that fail.
+
+
+def test_a_describe_request_the_device_refuses() -> None:
+    story = session().talked(describe_requested=[8], describe_refused=9).cloud_fin()
+    told = judged(story)
+    assert told.cause is Cause.SERVER_FAULT
+    assert told.mechanism is Mechanism.DESCRIBE_REFUSED
+    assert told.confidence is Confidence.LIKELY
+
+
+def test_a_refused_describe_request_that_ends_nothing_is_harmless() -> None:
+    story = session().talked(describe_requested=[8], describe_refused=9, describe_answered=12)
+    assert judged(story).cause is Cause.HEALTHY
+
+
+def test_a_device_that_breaks_off_when_asked_to_describe_itself() -> None:
+    told = judged(session().talked(describe_requested=[8]).device_fin())
+    assert told.cause is Cause.DEVICE_FAULT
+    assert told.mechanism is Mechanism.DESCRIBE_UNANSWERED
+    assert told.confidence is Confidence.LIKELY
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        session().talked(describe_requested=[8], describe_answered=9).device_fin(),
+        session().talked(describe_requested=[8], goodbye=9).device_fin(),
+        session().talked(describe_requested=[8]),
+        session(seconds=90.0).talked(describe_requested=[8]).device_fin(),
+        session().talked(describe_requested=[8]).device_fin().path("device", missing_bytes=20),
+    ],
+    ids=["answered", "goodbye", "still running", "long after", "capture lost it"],
+)
+def test_an_end_that_the_describe_request_does_not_explain(story: Story) -> None:
+    assert judged(story).cause is Cause.HEALTHY
+
+
+def test_an_unanswered_ping_leaves_two_readings() -> None:
+    told = judged(session().talked(pings_unanswered=1).device_fin())
+    is_undecided(told, Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED)
+    assert told.mechanism is Mechanism.PING_UNANSWERED
+
+
+def test_a_ping_whose_answer_the_capture_lost_is_no_failure() -> None:
+    story = session().talked(pings_unanswered=1).device_fin().path("cloud", missing_bytes=20)
+    assert judged(story).cause is Cause.HEALTHY
+
+
+def test_without_keys_a_device_that_waits_in_vain_gives_up() -> None:
+    story = connection().handshake().wait(15.0).record("device").wait(10.0).device_fin()
+    told = judged(story)
+    is_undecided(told, Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED)
+    assert told.mechanism is Mechanism.PING_UNANSWERED
+
+
+def test_a_last_message_nobody_acknowledges_is_a_session_gone_silent() -> None:
+    story = connection().handshake().wait(15.0).record("device")
+    story.path("device", acknowledged_up_to=275).wait(10.0).device_fin()
+    told = judged(story)
+    assert told.cause is Cause.NETWORK_BLOCKED
+    assert told.mechanism is Mechanism.SESSION_SILENT
+    assert told.confidence is Confidence.LIKELY
+
+
+def test_a_device_that_closes_right_after_its_last_message_is_well() -> None:
+    story = connection().handshake().wait(15.0).record("device").wait(1.0).device_fin()
+    assert judged(story).cause is Cause.HEALTHY
+
+
+def test_records_that_are_chained_wrongly() -> None:
+    told = judged(session().talked(cloud_chain_broken=3))
+    assert told.cause is Cause.SERVER_FAULT
+    assert told.mechanism is Mechanism.RECORDS_NOT_DECRYPTABLE
+
+
+def test_a_reset_in_the_session_by_the_clouds_distance_accuses_nobody() -> None:
+    told = judged(session().cloud_rst())
+    is_undecided(told, Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED)
+    assert told.mechanism is Mechanism.RESET_IN_SESSION
+
+
+def test_a_reset_in_the_session_by_the_first_hop_is_the_network() -> None:
+    told = judged(session().cloud_rst(ttl=64))
+    assert told.cause is Cause.NETWORK_BLOCKED
+    assert told.mechanism is Mechanism.RESET_IN_SESSION
+
+
+def test_a_cloud_that_ends_one_session_after_another() -> None:
+    stories = [session(n).cloud_fin() for n in range(3)]
+    told = judged(*stories)
+    is_undecided(told, Cause.SERVER_FAULT, Cause.DEVICE_FAULT)
+    assert told.mechanism is Mechanism.SESSION_CLOSED_BY_CLOUD
+
+
+def test_a_cloud_that_ends_one_session_may_be_restarting() -> None:
+    assert judged(session().cloud_fin(), session(1)).cause is Cause.HEALTHY
+
+
+def test_sessions_of_minutes_do_last() -> None:
+    stories = [session(n, seconds=300.0).cloud_fin() for n in range(2)]
+    assert judged(*stories).cause is Cause.HEALTHY
+
+
+def test_a_device_whose_own_requests_stay_unanswered_again_and_again() -> None:
+    stories = [session(n).talked(requests_unanswered=2).device_fin() for n in range(2)]
+    told = judged(*stories)
+    is_undecided(told, Cause.DEVICE_FAULT, Cause.NETWORK_BLOCKED)
+    assert told.mechanism is Mechanism.SESSION_CLOSED_BY_DEVICE
+    once = judged(session().talked(requests_unanswered=2).device_fin())
+    assert once.cause is Cause.HEALTHY
+
+
+# Sleep.
+
+
+def test_a_device_that_sleeps_between_messages_is_well() -> None:
+    stories = [session(n, seconds=1.0).device_fin() for n in range(5)]
+    told = verdict(*stories)
+    assert told.cause is Cause.HEALTHY
+    assert told.confidence is Confidence.PROVEN
+    assert "HP519" in told.findings
+
+
+def test_a_device_that_says_goodbye_is_well() -> None:
+    stories = [
+        session(n).talked(describe_requested=[3], requests_unanswered=1, goodbye=9).device_fin()
+        for n in range(3)
+    ]
+    assert verdict(*stories).cause is Cause.HEALTHY
+
+
+# Nobody owns the device.
+
+
+def test_a_claim_code_on_every_connection_and_never_confirmed() -> None:
+    stories = [session(n).talked(claim_code=[8]).device_fin() for n in range(3)]
+    told = verdict(*stories)
+    assert told.cause is Cause.UNCLAIMED
+    assert told.mechanism is Mechanism.CLAIM_NOT_CONFIRMED
+    assert told.candidates == [Cause.UNCLAIMED, Cause.HEALTHY]
+    assert told.stage is Stage.SESSION
+
+
+def test_a_claim_code_published_once_and_then_no_more_was_accepted() -> None:
+    told = verdict(session().talked(claim_code=[8]).device_fin(), session(1).talked())
+    assert told.cause is Cause.HEALTHY
+
+
+def test_a_claim_code_that_is_confirmed() -> None:
+    told = judged(session().talked(claim_code=[8], claim_confirmed=11))
+    assert told.cause is Cause.HEALTHY
+    assert "HP403" in codes(told)
+
+
+def test_a_claim_code_at_the_end_of_the_capture_is_open() -> None:
+    told = judged(session(seconds=1.0).talked(claim_code=[8]))
+    assert told.cause is Cause.HEALTHY
+    assert "HP402" in codes(told)
+    longer = judged(session(seconds=30.0).talked(claim_code=[8]))
+    assert longer.cause is Cause.UNCLAIMED
+
+
+def test_no_claim_code_is_no_question() -> None:
+    assert judged(session(seconds=30.0).talked(claim_code=[])).cause is Cause.HEALTHY
+
+
+# What a session says beside.
+
+
+def test_safe_mode_is_said_and_is_no_failure() -> None:
+    document = measured(session().talked(safe_mode=12))
+    assert document.verdict.cause is Cause.HEALTHY
+    (found,) = [f for f in document.findings if f.code == "HP404"]
+    assert found.evidence == ["frame 12"]
+    assert found.severity is Severity.WARNING
+
+
+@pytest.mark.parametrize(("mask", "said"), [(5, True), (0, False), (None, False)])
+def test_key_errors_are_said(mask: int | None, said: bool) -> None:
+    told = judged(session().talked(key_error=mask))
+    assert told.cause is Cause.HEALTHY
+    assert ("HP306" in codes(told)) is said
+
+
+def test_a_session_nobody_can_read_is_a_session() -> None:
+    told = judged(session())
+    assert told.cause is Cause.HEALTHY
+    assert told.confidence is Confidence.PROVEN
+    assert told.mechanism is None
