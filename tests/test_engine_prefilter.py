@@ -124,9 +124,24 @@ def test_generated_frames_are_judged_alike(tmp_path: Path, link: int) -> None:
     records += [record[:cut] for record in records[:3] + records[-2:] for cut in range(14, 60)]
     path = write(tmp_path / "odd.pcap", records, link)
     assert measure(path, Engine.LIBPCAP) == measure(path, Engine.OWN)
+    assert measure(path, Engine.AUTO) == measure(path, Engine.OWN)
     packed = tmp_path / "odd.pcap.gz"
     packed.write_bytes(gzip.compress(path.read_bytes()))  # our reader with the Python predicate
     assert measure(packed, Engine.LIBPCAP) == measure(packed, Engine.OWN)
+
+
+@pytest.mark.parametrize("suffix", ["pcap", "pcap.gz"])
+def test_hop_limits_of_a_cloud_on_other_ports_count(tmp_path: Path, suffix: str) -> None:
+    records = [
+        bytes(ethernet() / ipv4(src="203.0.113.9", dst="192.168.1.20", ttl=9) / other(flags="A")),
+        bytes(ethernet() / ipv4() / tcp(flags="S")),
+    ]
+    path = write(tmp_path / "some.pcap", records)
+    data = gzip.compress(path.read_bytes()) if suffix.endswith("gz") else path.read_bytes()
+    (tmp_path / suffix).write_bytes(data)
+    document = measure(tmp_path / suffix, Engine.LIBPCAP)
+    assert document == measure(tmp_path / suffix, Engine.OWN)
+    assert b'"ttls":[9]' in document
 
 
 def read_by_libpcap(path: Path) -> int:

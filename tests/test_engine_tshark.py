@@ -39,17 +39,15 @@ def test_segments_come_from_tshark(tmp_path: Path) -> None:
     tag = l2.Dot1Q(vlan=7)
     whole = ipv4() / tcp(flags="PA", options=[("MSS", 1460)]) / bytes(range(250))
     parts = [bytes(ethernet() / part) for part in inet.fragment(whole, 104)]
-    records = [bytes(ethernet() / tag / whole), bytes(ethernet() / whole)[:120], *parts]
+    records = [bytes(ethernet() / tag / whole), *parts]
     path = tmp_path / "some.pcap"
     path.write_bytes(pcap(records))
     theirs = list(tshark_segments(path, PORTS))
     decoder = Decoder()
     with open_capture(path) as capture:
         ours = [item for frame in capture if isinstance(item := decoder.decode(frame), Segment)]
-    assert len(theirs) == len(ours) == 3
-    assert (theirs[0], theirs[2]) == (ours[0], ours[2])
-    assert theirs[1]._replace(payload=b"") == ours[1]._replace(payload=b"")
-    assert ours[1].payload.startswith(theirs[1].payload)
+    assert theirs == ours
+    assert [item.frame for item in theirs] == [1, len(records)]
 
 
 @NEEDS_TSHARK

@@ -558,9 +558,7 @@ def test_a_connection_cut_short_says_so() -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_common_case_is_taken_as_any_other(
-    seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_common_case_is_taken_as_any_other(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Facts and pieces are the same when every segment takes the long way."""
     script = session(random.Random(seed))
     quick, slow = Watch(), Watch()

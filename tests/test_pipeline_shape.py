@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import struct
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from handshake_probe.errors import UnreadableInput
 from handshake_probe.keys.keyring import Keyring
@@ -18,6 +21,7 @@ from handshake_probe.pipeline import analyze, load_keys
 CAPTURES = Path(__file__).parent.parent / "captures"
 HEALTHY = CAPTURES / "healthy-brewskey-device-os-1.0.0.pcap"
 OTHER_DEVICE = CAPTURES / "wrong-device-key-original-server-device-os-1.0.0.pcap"
+REFUSED = CAPTURES / "wrong-server-key-original-server-device-os-3.3.1.pcap"
 FILE_HEADER, RECORD_HEADER = 24, 16
 ETHERTYPE, PROTOCOL = 12, 23  # offsets in an Ethernet frame with IPv4
 Record = tuple[bytes, bytes]  # header, frame
@@ -158,6 +162,18 @@ def test_every_way_to_stop_a_healthy_capture_early_is_no_failure(tmp_path: Path)
         told = analyze(path, keyring=Keyring()).verdict
         assert told.cause in (Cause.HEALTHY, Cause.INCONCLUSIVE), (count, told.summary)
         assert told.confidence is not Confidence.PROVEN or told.cause is Cause.HEALTHY
+
+
+@given(st.permutations(range(10)))
+@example([3, 1, 2, 7, 4, 0, 6, 5, 8, 9])  # the identity after the end that acknowledges it
+def test_frames_in_any_order_are_judged(order: list[int]) -> None:
+    """Several interfaces or a careless merge: times and order need not fit."""
+    header, records = read(REFUSED)
+    frames = [record for record in records if is_tcp(record[1])]
+    mixed = [(frames[at][0], frames[index][1]) for at, index in enumerate(order)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(Path(folder) / "mixed.pcap", header, mixed + frames[10:])
+        assert len(analyze(path, keyring=Keyring()).devices) == 1
 
 
 def test_a_capture_without_frames(tmp_path: Path) -> None:

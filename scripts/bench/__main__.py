@@ -62,7 +62,7 @@ def main() -> None:
     dense = _make(f"dense-{sessions}", captures.dense(sessions))
     parts += ["## Every frame on port 5683", *_peers(dense)]
     flood = _make(f"flood-{syns}", captures.flood(syns))
-    parts += ["## A million half-open connections", *_alone(flood)]
+    parts += ["## A flood of SYNs around one real session", *_alone(flood)]
     parts += ["## Real cryptography", *_crypto(_size("CRYPTO_SESSIONS", 200, 2_000))]
     parts += ["## Starting up", *startup.table(max(RUNS, 7))]
     text = "\n\n".join(_paragraphs(parts)) + "\n"
@@ -178,7 +178,8 @@ def _head() -> str:
         "# Benchmarks\n\n"
         "`make bench` measures, `BENCH_FULL=1 make bench` measures at full size and writes this "
         f"page. Whole processes, page cache warm, medians of {RUNS} runs taken in turn. Compare "
-        "ratios: absolute times belong to one machine.\n\n"
+        "ratios: absolute times belong to one machine. Memory includes some 40 MB of the measuring "
+        "process, which a child inherits until it starts its own program.\n\n"
         f"{datetime.now(UTC):%Y-%m-%d} · {_processor()}, {os.cpu_count()} cores · "
         f"Linux {platform.release().split('-')[0]} · Python {platform.python_version()} · "
         f"{_version('tcpdump')} · {_version('tshark')} · {_version('openssl')}"

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -25,7 +26,7 @@ from handshake_probe.capture.libpcap import LibpcapFrames, Refused, selects_more
 from handshake_probe.capture.looks import describe_content
 from handshake_probe.capture.pcap import HEADER_LENGTH, MAGICS, read_pcap
 from handshake_probe.capture.pcapng import MAGIC, PcapngReader, section_fault
-from handshake_probe.capture.sieve import Selection
+from handshake_probe.capture.sieve import BoringSources, Selection, Sieves, sieve
 from handshake_probe.capture.source import ByteSource, DamageError, FileBytes
 from handshake_probe.errors import UnreadableInput
 
@@ -64,6 +65,7 @@ class CaptureInput:
         self.engine = engine
         self._tick = tick
         self._hashed = False
+        self._boring_sources: BoringSources | None = None  # of our reader's last pass
         self._link_type: int | None = None  # of a file that libpcap reads
         self._refused = engine not in (Engine.AUTO, Engine.LIBPCAP)
         self._spool: BinaryIO | None = None
@@ -101,14 +103,25 @@ class CaptureInput:
         stream, copy = self._streams()
         source = FileBytes(stream, copy, self._tick)
         try:
-            return _capture(self._name, source, selection)
+            sieves = None
+            if selection is not None:
+                seen = BoringSources()
+                sieves = partial(sieve, selection=selection, sources_seen=seen)
+                if not selection.all_tcp:
+                    self._boring_sources = seen
+            return _capture(self._name, source, sieves)
         except BaseException:
             source.close()
             raise
 
     def selects_more(self, one: Selection, other: Selection) -> bool:
-        """Whether `other` wants a frame that `one` leaves out; True when that is not known."""
-        if self._refused or self._link_type is None:
+        """Whether `other` wants a frame that `one`, of the last pass by ports, left out.
+
+        `other` has more sources than `one`, and fewer ports. True when it is not known.
+        """
+        if self._boring_sources is not None:
+            return self._boring_sources.may_hold(other.sources)
+        if self._link_type is None:
             return True
         return selects_more(Path(self.path), self._link_type, one, other)
 
@@ -191,7 +204,7 @@ def _open_regular(path: str | Path) -> BinaryIO:
         raise _unreadable(path, "is not a file name") from error
 
 
-def _capture(name: str, file: FileBytes, selection: Selection | None) -> CaptureFile:
+def _capture(name: str, file: FileBytes, sieves: Sieves | None) -> CaptureFile:
     try:
         head = _first(file)
         compression = compression_of(head)
@@ -208,7 +221,7 @@ def _capture(name: str, file: FileBytes, selection: Selection | None) -> Capture
             words = f"a pcap file cut off in its header ({len(head)} bytes)"
             raise _unreadable(name, around + words)
         facts = CaptureFacts("pcap")
-        frames = read_pcap(source, head, facts, selection)
+        frames = read_pcap(source, head, facts, sieves)
         return CaptureFile(file, frames, facts, compression)
     if head[:4] == MAGIC:
         fault_words = section_fault(head[:16])
@@ -216,7 +229,7 @@ def _capture(name: str, file: FileBytes, selection: Selection | None) -> Capture
             words = f"a pcapng file that cannot be read: {fault_words}"
             raise _unreadable(name, around + words)
         facts = CaptureFacts("pcapng")
-        frames = PcapngReader(source, head, facts, selection).frames()
+        frames = PcapngReader(source, head, facts, sieves).frames()
         return CaptureFile(file, frames, facts, compression)
     raise _unreadable(name, f"not a capture: looks like {around}{describe_content(head[:_SNIFF])}")
 

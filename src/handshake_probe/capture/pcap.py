@@ -11,7 +11,7 @@ import struct
 from collections.abc import Generator
 
 from handshake_probe.capture.facts import FRAME_LIMIT, CaptureFacts, CaptureInterface
-from handshake_probe.capture.sieve import Boring, Selection, sieve
+from handshake_probe.capture.sieve import Boring, Sieves
 from handshake_probe.capture.source import ByteSource, DamageError
 from handshake_probe.packets.units import Frame
 
@@ -27,7 +27,7 @@ _RECORD = 16
 
 
 def read_pcap(
-    source: ByteSource, buffer: bytes, facts: CaptureFacts, selection: Selection | None = None
+    source: ByteSource, buffer: bytes, facts: CaptureFacts, sieves: Sieves | None = None
 ) -> Generator[Frame, None, None]:
     """Read the frames of a classic pcap file.
 
@@ -35,14 +35,14 @@ def read_pcap(
         source: where the bytes after `buffer` come from.
         buffer: the start of the file, at least the 24 bytes of its header.
         facts: gets the interface, the frame count and the times.
-        selection: frames it surely does not want are counted and left out.
+        sieves: frames that are boring for them are counted and left out.
 
     Raises:
         DamageError: (while iterating) the file cannot be read further.
     """
     order, unit = MAGICS[buffer[:4]]
     link_type = describe_pcap(buffer, facts)
-    boring = None if selection is None else sieve(link_type, selection)
+    boring = None if sieves is None else sieves(link_type)
     return _records(source, buffer, facts, (link_type, boring), (order, unit))
 
 

@@ -19,7 +19,7 @@ from handshake_probe.capture.facts import (
     CaptureInterface,
     bounded_time,
 )
-from handshake_probe.capture.sieve import Boring, Selection, sieve
+from handshake_probe.capture.sieve import Boring, Sieves
 from handshake_probe.capture.source import ByteSource, DamageError
 from handshake_probe.packets.units import Frame
 
@@ -82,7 +82,7 @@ def section_fault(head: bytes) -> str | None:
 class PcapngReader:
     """Reads the frames of a pcapng file; `facts` gets what the file says about itself.
 
-    Frames that `selection` surely does not want are counted and left out.
+    Frames that are boring for `sieves` are counted and left out.
     """
 
     def __init__(
@@ -90,13 +90,13 @@ class PcapngReader:
         source: ByteSource,
         buffer: bytes,
         facts: CaptureFacts,
-        selection: Selection | None = None,
+        sieves: Sieves | None = None,
     ) -> None:
         self._source = source
         self._buffer = buffer
         self._facts = facts
         self._facts.sections = 0
-        self._selection = selection
+        self._sieves = sieves
         self._boring: dict[int, Boring | None] = {}  # by link type
         self._layouts = _layouts("<")
         self._clocks: list[_Clock] = []  # of the current section's interfaces
@@ -137,10 +137,34 @@ class PcapngReader:
             end = at + size
             if self._layouts.word.unpack_from(buffer, end - 4)[0] != total:
                 raise DamageError("block lengths at start and end differ", base + at)
+            if (
+                kind == _ENHANCED_PACKET
+                and size >= 32
+                and self._boring
+                and self._is_boring(buffer, at, end)
+            ):
+                at = end
+                continue
             frame = self._block(kind, buffer[at + 8 : end - 4], base + at)
             if frame is not None:
                 yield frame
             at = end
+
+    def _is_boring(self, buffer: bytes, at: int, end: int) -> bool:
+        """Whether the enhanced packet block there is sound, has no options, and is boring."""
+        interface, high, low, captured, _ = self._layouts.enhanced.unpack_from(buffer, at + 8)
+        start = at + 28
+        if interface >= len(self._clocks) or not 0 <= end - 4 - start - captured < 4:
+            return False
+        facts = self._facts
+        boring = self._boring[facts.interfaces[self._first + interface].link_type]
+        if captured > FRAME_LIMIT or boring is None or not boring(buffer[start : start + captured]):
+            return False
+        multiplier, divisor, shift = self._clocks[interface]
+        self._time = bounded_time((high << 32 | low) * multiplier // divisor + shift)
+        facts.frames += 1
+        facts.note_time(self._time)
+        return True
 
     def _start_section(self, head: bytes, offset: int) -> None:
         fault = section_fault(head)
@@ -176,7 +200,7 @@ class PcapngReader:
             self._facts.frames += 1
         return None
 
-    def _simple(self, body: bytes, offset: int) -> Frame | None:
+    def _simple(self, body: bytes, offset: int) -> Frame:
         length = self._layouts.word.unpack_from(body)[0]
         if not self._clocks:
             raise DamageError("frame of an interface never described", offset)
@@ -192,7 +216,7 @@ class PcapngReader:
         content: tuple[bytes, int],
         lengths: tuple[int, int],
         offset: int,
-    ) -> Frame | None:
+    ) -> Frame:
         captured, length = lengths
         body, start = content
         if interface >= len(self._clocks):
@@ -209,9 +233,6 @@ class PcapngReader:
         facts.note_time(self._time)
         link_type = facts.interfaces[index].link_type
         data = body[start : start + captured]
-        boring = self._boring.get(link_type)
-        if boring is not None and boring(data):
-            return None
         return Frame(
             facts.frames,
             self._time,  # a simple packet block has no time: the last frame's is the nearest
@@ -225,8 +246,8 @@ class PcapngReader:
         if len(self._facts.interfaces) >= INTERFACE_LIMIT:
             raise DamageError(f"more than {INTERFACE_LIMIT} interfaces", offset)
         link_type, _, snap_length = self._layouts.interface.unpack_from(body)
-        if self._selection is not None and link_type not in self._boring:
-            self._boring[link_type] = sieve(link_type, self._selection)
+        if self._sieves is not None and link_type not in self._boring:
+            self._boring[link_type] = self._sieves(link_type)
         options = self._options(body, 8)
         name = options.get(_OPTION_NAME)
         self._clocks.append(_clock(options, self._layouts.order))

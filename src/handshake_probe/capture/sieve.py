@@ -18,6 +18,7 @@ from typing import NamedTuple
 from handshake_probe.packets.transport import TUNNEL_PORTS
 
 Boring = Callable[[bytes], bool]
+Sieves = Callable[[int], Boring | None]  # by link type
 
 _IPV4 = 0x0800
 _IPV6 = 0x86DD
@@ -40,6 +41,12 @@ _LINKS: dict[int, tuple[int | None, int]] = {
     276: (0, 20),
 }
 _TAGGED = (16, 18)  # the same behind one VLAN tag of an Ethernet frame
+_RAW_KINDS = {
+    bytes([version << 4 | low]): kind
+    for version, kind in ((4, b"\x08\x00"), (6, b"\x86\xdd"))
+    for low in range(16)
+}
+_ADDRESS_LIMIT = 65_536
 _SOURCE_LIMIT = 64  # addresses in a filter expression
 
 
@@ -53,79 +60,81 @@ class Selection(NamedTuple):
     passed_over: frozenset[int] = frozenset()  # … unless of these TCP ports
 
 
-def sieve(link_type: int, selection: Selection) -> Boring | None:
-    """Build the predicate for frames of a link type; None when nothing of it can be boring."""
-    selection = _with_tunnels(selection)
+class BoringSources:
+    """The addresses that boring frames came from, as far as they can be kept."""
+
+    def __init__(self) -> None:
+        self.addresses: set[bytes] = set()
+
+    def note(self, address: bytes) -> None:
+        """Take an address."""
+        if len(self.addresses) < _ADDRESS_LIMIT:
+            self.addresses.add(address)
+
+    def may_hold(self, wanted: frozenset[bytes]) -> bool:
+        """Whether one of these addresses sent a boring frame, or that was not kept."""
+        return len(self.addresses) >= _ADDRESS_LIMIT or bool(self.addresses & wanted)
+
+
+def sieve(
+    link_type: int, selection: Selection, sources_seen: BoringSources | None = None
+) -> Boring | None:
+    """Build the predicate for frames of a link type; None when nothing of it can be boring.
+
+    `sources_seen` gets the source of every frame that was boring.
+    """
     layout = _LINKS.get(link_type)
     if layout is None:
         return None
     ethertype_at, ip_at = layout
-    v4, v6 = _ipv4(selection), _ipv6(selection)
+    tcp_ports, udp_ports, all_tcp, sources, passed_over = _with_tunnels(selection)
+    seen = sources_seen or BoringSources()
+    known = seen.addresses
 
-    def raw(data: bytes) -> bool:
-        return v4(data, 0) or v6(data, 0)
-
-    def typed(data: bytes) -> bool:
-        start = ip_at
-        ethertype = data[ethertype_at : ip_at if link_type != 276 else 2]
-        if ethertype == b"\x81\x00" and link_type == 1:
-            ethertype, start = data[16:18], 18
-        if ethertype == b"\x08\x00":
-            return v4(data, start)
-        return ethertype == b"\x86\xdd" and v6(data, start)
-
-    return raw if ethertype_at is None else typed
-
-
-def _ipv4(selection: Selection) -> Callable[[bytes, int], bool]:
-    transport = _transport(selection)
-
-    def boring(data: bytes, at: int) -> bool:
-        if len(data) < at + 28:
+    # One function without calls: it runs for every frame.
+    def boring(data: bytes) -> bool:
+        at = ip_at
+        if ethertype_at is None:
+            kind = _RAW_KINDS.get(data[:1])
+        else:
+            kind = data[ethertype_at : ethertype_at + 2]
+            if kind == b"\x81\x00" and link_type == 1:
+                kind, at = data[16:18], 18
+        if kind == b"\x08\x00":
+            start = at + 20
+            if len(data) < start + 8:
+                return False
+            first, length, fragment, protocol, source, here, there = _V4(data, at)
+            if first != 0x45 or fragment & 0x3FFF:
+                return False
+            length -= 20
+        elif kind == b"\x86\xdd":
+            start = at + 40
+            if len(data) < start + 8:
+                return False
+            first, length, protocol, source, here, there = _V6(data, at)
+            if first >> 4 != 6:
+                return False
+        else:
             return False
-        first, total, fragment, protocol, source, *ports = _V4(data, at)
-        if first != 0x45 or fragment & 0x3FFF:
-            return False
-        return transport(data, at + 20, total - 20, protocol, source, ports)
-
-    return boring
-
-
-def _ipv6(selection: Selection) -> Callable[[bytes, int], bool]:
-    transport = _transport(selection)
-
-    def boring(data: bytes, at: int) -> bool:
-        if len(data) < at + 48:
-            return False
-        first, length, protocol, source, *ports = _V6(data, at)
-        if first >> 4 != 6:
-            return False
-        return transport(data, at + 40, length, protocol, source, ports)
-
-    return boring
-
-
-def _transport(
-    selection: Selection,
-) -> Callable[[bytes, int, int, int, bytes, list[int]], bool]:
-    tcp_ports, udp_ports, all_tcp, sources, passed_over = selection
-
-    def boring(
-        data: bytes, at: int, length: int, protocol: int, source: bytes, ports: list[int]
-    ) -> bool:
-        here, there = ports
         if protocol == _TCP:
-            if all_tcp or here in tcp_ports or there in tcp_ports:
+            if all_tcp or here in tcp_ports or there in tcp_ports or len(data) < start + 20:
+                return False
+            header = data[start + 12] >> 4
+            if header < 5 or header * 4 > length:
                 return False
             if source in sources and here not in passed_over and there not in passed_over:
                 return False
-            if len(data) < at + 20:
+        elif protocol == _UDP:
+            if here in udp_ports or there in udp_ports or source in sources:
                 return False
-            header = data[at + 12] >> 4
-            return header >= 5 and header * 4 <= length
-        if protocol != _UDP or here in udp_ports or there in udp_ports or source in sources:
+            if length < 8 or not (data[start + 4] or data[start + 5] >= 8):
+                return False
+        else:
             return False
-        return length >= 8 and (data[at + 4] or data[at + 5] >= 8) != 0
+        if source not in known:
+            seen.note(source)
+        return True
 
     return boring
 
@@ -179,7 +188,7 @@ def _written(ethertype_at: int | None, at: int, before: str, selection: Selectio
                 f"({head} and link[{protocol}] = {_TCP}{unwanted}"
                 f" and {minimum.format(20 + shift)} and link[{start + 12}] >= 0x50"
                 f" and (link[{start + 12}] >> 4) * 4 <= {length}"
-                f" and link[{start + 19}] & 1 < 2)"
+                f")"
             )
         unwanted = _no_port(start, selection.udp_ports)
         if named:

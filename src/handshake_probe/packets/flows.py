@@ -56,8 +56,8 @@ class FlowTable:
         self._is_cloud_port = is_cloud_port
         self._limit, self._closed_limit, self._bare_limit = limit, closed_limit, bare_limit
         self._by_key: dict[_Key, list[Connection]] = {}
-        # By source and destination: the newest connection between them.
-        self._newest: dict[_Key, tuple[Connection, Direction]] = {}
+        # By source and destination: the newest connection between them, whether the device sends.
+        self._newest: dict[_Key, tuple[Connection, bool, Direction]] = {}
         self._kept: dict[int, Connection] = {}  # by number, oldest first
         self._closed: dict[int, Connection] = {}  # those with payload, first closed first
         self._bare: dict[int, Connection] = {}
@@ -84,8 +84,8 @@ class FlowTable:
         """
         newest = self._newest.get((segment.source, segment.destination))
         if newest is not None:
-            connection, direction = newest
-            taken = connection.follow(segment, from_device=direction is Direction.DEVICE_TO_CLOUD)
+            connection, from_device, direction = newest
+            taken = connection.follow(segment, from_device=from_device)
             if taken is True:
                 return []
             if taken is not False:
@@ -168,8 +168,8 @@ class FlowTable:
         number = connection.facts.number
         self._kept[number] = self._bare[number] = connection
         self._followed.add(number)
-        self._newest[cloud, device] = connection, Direction.CLOUD_TO_DEVICE
-        self._newest[device, cloud] = connection, Direction.DEVICE_TO_CLOUD
+        self._newest[cloud, device] = connection, False, Direction.CLOUD_TO_DEVICE
+        self._newest[device, cloud] = connection, True, Direction.DEVICE_TO_CLOUD
         if len(conversation) > _PER_CONVERSATION:
             self._end(conversation[0], pieces)
         return connection

@@ -22,8 +22,9 @@ class LinkLayer(NamedTuple):
 
 def read_snap(data: bytes, at: int, macs: tuple[bytes | None, bytes | None]) -> LinkLayer | str:
     """Read an IEEE 802.2 header with SNAP at `at`; a string is the reason it cannot be read."""
-    if data[at : at + 6] not in _SNAP:
-        return "truncated" if len(data) < at + 3 else "ethertype"
+    head = data[at : at + 6]
+    if not any(start.startswith(head) for start in _SNAP):
+        return "ethertype"
     if len(data) < at + _SNAP_LENGTH:
         return "truncated"
     return LinkLayer(data[at + 6] << 8 | data[at + 7], at + _SNAP_LENGTH, *macs)

@@ -1,0 +1,1 @@
+"""Stands in: a cloud and a device on real sockets, sound or with a named fault."""

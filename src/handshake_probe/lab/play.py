@@ -1,0 +1,272 @@
+"""Plays one side of one TCP connection: a `Connection` on a socket, by a script."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from handshake_probe.lab.journal import Entry
+from handshake_probe.lab.script import START, Cut, Ending, Script
+from handshake_probe.protocol.connection import Connection
+from handshake_probe.protocol.device_errors import DeviceError
+from handshake_probe.protocol.events import Event
+from handshake_probe.protocol.layouts import IDENTITY_SIZE
+from handshake_probe.protocol.played_events import (
+    Closed,
+    CloseReason,
+    FunctionCalled,
+    HandshakeComplete,
+)
+from handshake_probe.protocol.state import Phase, Role
+
+Clock = Callable[[], float]  # Unix time in seconds, never going back
+Act = Callable[[Connection, float], list[Event]]  # something to do within the session
+
+_READ = 4096
+_NO_LINGER = struct.pack("ii", 1, 0)  # closing then sends a RST
+_FAILURES = (CloseReason.VIOLATION, CloseReason.TIMED_OUT)
+
+
+@dataclass
+class Part:
+    """How a side is played, and what comes of it.
+
+    Args:
+        script: Its faults.
+        acts: What it does once the handshake is complete.
+        session: Seconds after which it ends its session; None: it stays.
+        hold: Seconds between a device's failure and its FIN: the LED shows a colour first.
+    """
+
+    script: Script = Script()
+    acts: tuple[Act, ...] = ()
+    session: float | None = None
+    hold: float = 0.0
+    reached: bool = field(default=False, init=False)  # both Hellos came
+    kept: bool = field(default=False, init=False)  # and it was we who ended the session
+    error: DeviceError | None = field(default=None, init=False)
+    reason: CloseReason | None = field(default=None, init=False)  # None: left by the script
+
+
+class Player:
+    """One connection. `play` returns when it is over and the socket closed."""
+
+    def __init__(
+        self, connection: Connection, sock: socket.socket, part: Part, clock: Clock, entry: Entry
+    ) -> None:
+        self._connection = connection
+        self._sock = sock
+        self._part = part
+        self._script = part.script
+        self._clock = clock
+        self._entry = entry
+        self._ends_at: float | None = None
+        self._half_closed = False
+        self._reading: asyncio.Task[bytes] | None = None
+        self._loop = asyncio.get_running_loop()
+
+    async def play(self) -> None:
+        """Play to the end; when cancelled, end the session as if asked to, and close.
+
+        Raises what `Connection` raises for our own mistakes, such as a register's unusable key.
+        """
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            await self._delay(Phase.IDLE)
+            cut = self._script.cut
+            if cut is None or cut.at != START:
+                cut = await self._run()
+            if cut is not None:
+                await self._leave_by(cut)
+            elif self._part.error is not None:
+                await asyncio.sleep(self._part.hold)
+        except asyncio.CancelledError:
+            self._abandon()
+            raise
+        finally:
+            await self._stop_reading()
+            self._close()
+
+    async def _run(self) -> Cut | None:
+        """Play until it is over; return the cut if that ended it."""
+        connection = self._connection
+        cut = await self._after(connection.start(self._clock()))
+        while cut is None and connection.phase is not Phase.CLOSED:
+            cut = await self._after(await self._next_events())
+        return cut
+
+    async def _next_events(self) -> list[Event]:
+        """Wait for bytes or a deadline, and let them have their effect."""
+        connection = self._connection
+        deadlines = [at for at in (connection.timer(), self._ends_at) if at is not None]
+        wait = max(0.0, min(deadlines) - self._clock()) if deadlines else None
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._loop.sock_recv(self._sock, _READ))
+        # Not cancelled when time is up: what it had read would be lost.
+        done, _ = await asyncio.wait({self._reading}, timeout=wait)
+        if done:
+            reading, self._reading = self._reading, None
+            return await self._take(reading)
+        now = self._clock()
+        if self._ends_at is not None and now >= self._ends_at:
+            return self._end_session(now)
+        return connection.handle_timer(now)
+
+    async def _take(self, reading: asyncio.Task[bytes]) -> list[Event]:
+        connection = self._connection
+        try:
+            data = reading.result()
+        except OSError:
+            return connection.receive_eof(self._clock(), reset=True)
+        if not data:
+            return connection.receive_eof(self._clock())
+        await self._delay(connection.phase)
+        now = self._clock()
+        if self._takes_one_read(data):
+            self._entry.say(now, f"    took {len(data)} bytes for the whole identity")
+            return connection.close(now)
+        if self._script.cut is None:
+            return connection.receive_data(data, now)
+        # Byte by byte, so that nothing is said of what comes after the cut.
+        for index in range(len(data)):
+            events = connection.receive_data(data[index : index + 1], now)
+            if any(map(self._script.cut.matches, events)):
+                return events
+            await self._after(events)
+        return []
+
+    def _takes_one_read(self, data: bytes) -> bool:
+        awaits = self._connection.phase is Phase.HANDSHAKE
+        return self._script.single_read and awaits and len(data) < IDENTITY_SIZE
+
+    async def _after(self, events: list[Event]) -> Cut | None:
+        """Tell events and send what came of them, unless the script ends it here."""
+        cut = self._script.cut
+        found = cut and next((n for n, event in enumerate(events, 1) if cut.matches(event)), None)
+        if cut is not None and found:
+            self._tell(events if cut.sends else events[:found])
+            if cut.sends:
+                await self._flush()
+            return cut
+        self._tell(events)
+        for event in events:
+            if isinstance(event, FunctionCalled):
+                value = len(event.argument)
+                self._tell(self._connection.answer_function(self._clock(), event.token, value))
+            elif isinstance(event, HandshakeComplete):
+                self._begin_session()
+        await self._flush()
+        return None
+
+    def _begin_session(self) -> None:
+        now = self._clock()
+        for act in self._part.acts:
+            if self._connection.phase is Phase.SESSION:
+                self._tell(act(self._connection, now))
+        if self._part.session is not None:
+            self._ends_at = now + self._part.session
+
+    def _end_session(self, now: float) -> list[Event]:
+        self._ends_at = None
+        self._part.kept = self._part.reached
+        return part_politely(self._connection, now)
+
+    def _tell(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, HandshakeComplete):
+                self._part.reached = True
+            elif isinstance(event, Closed):
+                self._part.error, self._part.reason = event.error, event.reason
+        self._entry.tell(events)
+
+    async def _flush(self) -> None:
+        """Send what waits; a peer that is gone shows when reading."""
+        data = self._connection.data_to_send()
+        split, self._script = self._script.split, self._script._replace(split=None)
+        try:
+            if data and split is not None:
+                await self._loop.sock_sendall(self._sock, data[: split.size])
+                await asyncio.sleep(split.gap)
+                data = data[split.size :]
+            elif not data:
+                self._script = self._script._replace(split=split)
+            if data:
+                await self._loop.sock_sendall(self._sock, data)
+        except OSError:
+            return
+        if self._connection.sends_nothing_more and not self._resets:
+            self._half_close()
+
+    async def _delay(self, phase: Phase) -> None:
+        """Be busy, once, when this is the phase for it."""
+        delay = self._script.delay
+        if delay is not None and delay.phase is phase:
+            self._script = self._script._replace(delay=None)
+            await asyncio.sleep(delay.seconds)
+
+    async def _leave_by(self, cut: Cut) -> None:
+        self._entry.say(self._clock(), f"    fault: {cut.ending.replace('_', ' ')}")
+        if cut.ending is Ending.HANG:
+            await asyncio.sleep(cut.hold)
+        elif cut.ending is not Ending.CLOSE:
+            if cut.ending is Ending.HALF_CLOSE:
+                self._half_close()
+            await self._swallow(cut.hold)
+
+    async def _swallow(self, seconds: float) -> None:
+        """Read and drop until the peer closes."""
+        try:
+            async with asyncio.timeout(seconds):
+                while await (self._reading or self._loop.sock_recv(self._sock, _READ)):
+                    self._reading = None
+            self._entry.say(self._clock(), "    the peer closes")
+        except TimeoutError:
+            self._reading = None
+        except OSError:
+            self._reading = None
+            self._entry.say(self._clock(), "    the peer resets the connection")
+
+    def _abandon(self) -> None:
+        """End it at once, saying goodbye as far as that goes without waiting."""
+        self._part.kept = self._part.reached
+        if self._connection.phase in (Phase.IDLE, Phase.CLOSED):
+            return
+        self._tell(part_politely(self._connection, self._clock()))
+        try:
+            self._sock.send(self._connection.data_to_send())
+        except OSError:
+            return
+
+    async def _stop_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait({self._reading})
+
+    @property
+    def _resets(self) -> bool:
+        return self._script.resets and self._part.reason in _FAILURES
+
+    def _half_close(self) -> None:
+        if not self._half_closed:
+            self._half_closed = True
+            try:
+                self._sock.shutdown(socket.SHUT_WR)
+            except OSError:
+                return  # the peer was faster
+
+    def _close(self) -> None:
+        if self._resets:
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        else:
+            self._half_close()
+        self._sock.close()
+
+
+def part_politely(connection: Connection, now: float) -> list[Event]:
+    """Say goodbye where the firmware knows how, else just close."""
+    if connection.role is Role.DEVICE and connection.says_goodbye:
+        return connection.goodbye(now)
+    return connection.close(now)
