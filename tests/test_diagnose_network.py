@@ -219,11 +219,13 @@ def test_a_reset_with_the_clouds_ttl_is_the_clouds() -> None:
     assert found.reasons == ()
 
 
-def test_a_ttl_far_off_alone_is_enough_to_doubt_but_never_certain() -> None:
-    found = origin_of(with_identity().cloud_rst(ttl=FAR_TTL + 9))
+def test_a_ttl_far_off_needs_a_second_sign_and_is_never_certain() -> None:
+    assert origin_of(with_identity().cloud_rst(ttl=FAR_TTL + 9)).origin is Origin.UNKNOWN
+    bare = with_identity().path("cloud", timestamps=True).cloud_rst(ttl=FAR_TTL + 9)
+    found = origin_of(bare)
     assert found.origin is Origin.BOX
     assert not found.certain
-    told = judged(with_identity().cloud_rst(ttl=FAR_TTL + 9))
+    told = judged(with_identity().path("cloud", timestamps=True).cloud_rst(ttl=FAR_TTL + 9))
     assert told.confidence is Confidence.LIKELY
     assert Cause.SERVER_FAULT in told.candidates
 
@@ -241,22 +243,22 @@ def test_an_undecremented_ttl_among_decremented_ones_is_the_first_hop() -> None:
     assert told.confidence is Confidence.PROVEN
 
 
-def test_a_small_ttl_difference_counts_together_with_missing_timestamps() -> None:
-    story = with_identity().path("cloud", timestamps=True)
-    assert origin_of(story.cloud_rst(ttl=FAR_TTL + 1)).origin is Origin.BOX
-    same = with_identity().path("cloud", timestamps=True)
-    assert origin_of(same.cloud_rst(ttl=FAR_TTL)).origin is Origin.PEER
-    kept = with_identity().path("cloud", timestamps=True)
-    assert origin_of(kept.cloud_rst(ttl=FAR_TTL + 1, timestamps=True)).origin is Origin.UNKNOWN
+def refused_identity() -> Story:
+    """Timestamps in use, and the identity never acknowledged: what a reset then lacks tells."""
+    told = connection().connected().nonce().identity(acknowledged=False)
+    return told.path("cloud", timestamps=True)
 
 
-def test_a_small_ttl_difference_counts_together_with_unacknowledged_data() -> None:
-    story = connection().connected().nonce().identity(acknowledged=False)
-    found = origin_of(story.cloud_rst(ttl=FAR_TTL + 1, acknowledgment=1))
-    assert found.origin is Origin.BOX
-    acknowledging = connection().connected().nonce().identity(acknowledged=False)
-    by_peer = origin_of(acknowledging.cloud_rst(ttl=FAR_TTL + 1, acknowledgment=257))
-    assert by_peer.origin is Origin.UNKNOWN
+def test_a_small_ttl_difference_needs_both_other_signs() -> None:
+    """A load balancer's TTL may differ by one or two; it has the timestamps, or the data."""
+    near = FAR_TTL + 1
+    assert origin_of(refused_identity().cloud_rst(ttl=near, acknowledgment=1)).origin is Origin.BOX
+    same = refused_identity().cloud_rst(ttl=FAR_TTL, acknowledgment=1)
+    assert origin_of(same).origin is Origin.PEER
+    stamped = refused_identity().cloud_rst(ttl=near, acknowledgment=1, timestamps=True)
+    assert origin_of(stamped).origin is Origin.UNKNOWN
+    acknowledging = refused_identity().cloud_rst(ttl=near, acknowledgment=257)
+    assert origin_of(acknowledging).origin is Origin.UNKNOWN
 
 
 def test_a_reset_sooner_than_the_round_trip_needs_a_second_sign() -> None:
@@ -331,7 +333,9 @@ def test_what_was_dropped_follows_from_the_stage(story: Story, mechanism: Mechan
     story.wait(1.0).cloud_fin().path("cloud", claimed_up_to=upto + 100).then_quiet(30.0)
     told = judged(story)
     assert told.mechanism is mechanism
-    assert told.confidence is Confidence.PROVEN
+    # A capture that loses the last frames of a session looks the same.
+    session = story.seen().stage is Stage.SESSION
+    assert told.confidence is (Confidence.LIKELY if session else Confidence.PROVEN)
 
 
 def test_the_fins_own_sequence_number_is_no_lost_byte() -> None:
@@ -680,7 +684,7 @@ def test_who_is_on_the_link() -> None:
     bare = Topology.read([])
     assert bare.on_link(connection(cloud=PUBLIC_CLOUD).seen()) is False
     assert bare.on_link(connection(cloud="192.168.1.7").seen()) is True
-    assert bare.on_link(connection(cloud="10.99.10.2").seen()) is None
+    assert bare.on_link(connection(cloud="10.99.10.2").seen()) is False
     assert bare.on_link(connection(cloud="no address").seen()) is None
 
 

@@ -188,7 +188,7 @@ def _written(ethertype_at: int | None, at: int, before: str, selection: Selectio
                 f"({head} and link[{protocol}] = {_TCP}{unwanted}"
                 f" and {minimum.format(20 + shift)} and link[{start + 12}] >= 0x50"
                 f" and (link[{start + 12}] >> 4) * 4 <= {length}"
-                f")"
+                f" and link[{start + 19}] & 1 < 2)"
             )
         unwanted = _no_port(start, selection.udp_ports)
         if named:

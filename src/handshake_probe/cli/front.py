@@ -12,6 +12,7 @@ PROGRAM = "handshake-probe"
 COMMANDS = {
     "analyze": "Say what ended the handshakes in a capture.",
     "explain": "Explain a finding, such as HP201.",
+    "lab": "Play a cloud or a device, also a faulty one.",
     "schema": "Print the JSON Schema of the JSON output.",
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from handshake_probe.diagnose.resets import ResetOrigin, reset_origin
+from handshake_probe.diagnose.resets import Origin, ResetOrigin, reset_origin
 from handshake_probe.diagnose.topology import Topology
 from handshake_probe.model.measurement import KeyUsed
 from handshake_probe.model.observations import (
@@ -16,6 +16,7 @@ from handshake_probe.model.observations import (
     DnsSeen,
     KeyTest,
 )
+from handshake_probe.model.vocabulary import Cause, EndedBy
 
 # "unproven": the nonce was not captured, but only the right key gives a block of this form.
 OPENED = ("opened", "unproven")
@@ -117,6 +118,40 @@ class Case:
     def origin(self, reset: ControlSeen) -> ResetOrigin:
         """Who made a reset of this connection."""
         return reset_origin(self.connection, reset, self.topology)
+
+    @property
+    def lossy(self) -> bool:
+        """Whether the capture itself lost frames: then a missing byte proves nothing."""
+        return bool(self.capture.drops) or any(
+            sent.missing_bytes > sent.snapped_bytes
+            and sent.acknowledged_up_to >= sent.claimed_up_to - 1
+            for c in self.siblings
+            if not c.midstream
+            for sent in (c.from_device, c.from_cloud)
+        )
+
+    @property
+    def possible_forger(self) -> tuple[Cause, ...]:
+        """The network, when a reset ended the connection that need not be the cloud's own."""
+        reset = self.first_reset
+        if self.connection.ended_by is not EndedBy.CLOUD_RST or reset is None:
+            return ()
+        return () if self.origin(reset).origin is Origin.PEER else (Cause.NETWORK_BLOCKED,)
+
+    @property
+    def cloud_sent_nothing(self) -> bool:
+        """Whether a packet after the device gave up shows that no answer was lost on the way.
+
+        It carries the cloud's own sequence number, which has not moved past what was captured.
+        """
+        last, ended = self.connection.from_cloud.last_packet, self.connection.ended_time
+        cloud = self.connection.from_cloud
+        return (
+            last is not None
+            and ended is not None
+            and last >= ended
+            and cloud.claimed_up_to <= cloud.sent_up_to + 1
+        )
 
     @property
     def quiet(self) -> float:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from handshake_probe.diagnose.capture_findings import capture_findings
 from handshake_probe.diagnose.case import Case, KeyFacts
 from handshake_probe.diagnose.catalogue import CATALOGUE
-from handshake_probe.diagnose.devices import Device, find_devices
+from handshake_probe.diagnose.devices import Device, find_devices, is_cloud_name
 from handshake_probe.diagnose.entries import event_entries, message_entries
 from handshake_probe.diagnose.judge import judge_connection
 from handshake_probe.diagnose.judge_device import (
@@ -74,7 +74,9 @@ class _Judge:
             verdict = judge_device(judged)
             excluded = ruled_out(verdict, judged, self.keys)
         else:
-            judgement = judge_dns(device.questions, self.capture.last or 0.0)
+            judgement = judge_dns(
+                [q for q in device.questions if is_cloud_name(q.name)], self.capture.last or 0.0
+            )
             verdict = DeviceVerdict(judgement, Stage.DNS, False, None)
             excluded = []
         findings = _findings(device, judged, verdict)

@@ -72,7 +72,11 @@ def _one_sided(case: Case) -> Judgement:
         (connection.id, *frames(connection.first_frame)),
         Confidence.LIKELY,
     )
-    if connection.stage is Stage.SESSION:
+    repeated = max(
+        connection.from_device.unacknowledged_retransmissions,
+        connection.from_cloud.unacknowledged_retransmissions,
+    )
+    if connection.stage is Stage.SESSION and repeated < 2:
         return healthy(
             clue,
             "The capture shows one side only, and what it acknowledges is a running session.",

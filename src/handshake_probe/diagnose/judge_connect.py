@@ -33,11 +33,16 @@ REJECTS = {(4, 3, 2), (4, 3, 3), (6, 1, 4)}
 def blocking_icmp(case: Case) -> IcmpSeen | None:
     """The first ICMP error that ends a connection (time exceeded and path MTU do not count)."""
     unreachable = {4: 3, 6: 1}
+    established, sent = case.connection.established, case.connection.from_device
+    pending = sent.first_retransmission if sent.unacknowledged_retransmissions else sent.last_data
+    pending = pending or 0.0
     return next(
         (
             message
             for message in case.connection.icmp
-            if message.type == unreachable[message.version]
+            if (established is None or message.time > established)
+            and message.time >= pending
+            and message.type == unreachable[message.version]
             and not (message.version == 4 and message.code == 4)
         ),
         None,
@@ -189,7 +194,8 @@ def _refused(case: Case, reset: ControlSeen) -> Judgement:
 def _syn_ack_lost(case: Case, syns: list[ControlSeen], answers: list[ControlSeen]) -> Judgement:
     connection = case.connection
     evidence = (connection.id, *frames(answers[0].frame, answers[-1].frame))
-    if len(answers) < 2 and len(syns) < 2:
+    asked_again = any(syn.frame > answers[0].frame for syn in syns)
+    if len(answers) < 2 and not asked_again:
         return undecided(
             (Cause.HEALTHY, Cause.NETWORK_BLOCKED, Cause.DEVICE_FAULT),
             Mechanism.CAPTURE_TOO_SHORT,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from handshake_probe.diagnose.case import Case
+from handshake_probe.diagnose.case import OPENED, Case
 from handshake_probe.diagnose.judge_identity import (
     foreign_answer,
-    mismatch_by_keys,
     surplus_nonce,
 )
 from handshake_probe.diagnose.judge_register import SENT_KEY_FLAWS
@@ -22,7 +21,14 @@ def judge_credentials(case: Case) -> Judgement:
     """384 bytes came, and no Hello."""
     connection = case.connection
     got = connection.credentials
-    assert got is not None  # the stage says so
+    if got is None:  # it passed unseen
+        return undecided(
+            (Cause.DEVICE_KEY_CORRUPTION, Cause.SERVER_KEY_MISMATCH, Cause.SERVER_FAULT),
+            Mechanism.CAPTURE_INCOMPLETE,
+            Clue("HP604", "The cloud's answer passed, and the capture lost it.", (connection.id,)),
+            "The cloud answered the identity; the capture lost its answer, and no Hello followed.",
+            "A capture that loses no frames.",
+        )
     ended = connection.ended_time or connection.capture_end
     waited = ended - got.time
     evidence = (connection.id, *frames(got.frame, connection.ended_frame))
@@ -311,9 +317,15 @@ def _by_signature(case: Case, clue: Clue) -> Judgement:
             others=(Cause.SERVER_FAULT, Cause.DEVICE_FAULT),
             assumption="that the cloud encrypts the credentials properly",
         )
-    mismatch = mismatch_by_keys(case)
-    if mismatch is not None:
-        return mismatch
+    identity = case.test("identity", signature.key)
+    if identity is not None and identity.state not in (*OPENED, "fits", "nonce_differs"):
+        return undecided(
+            (Cause.DEVICE_KEY_CORRUPTION, Cause.SERVER_KEY_MISMATCH, Cause.SERVER_FAULT),
+            Mechanism.CREDENTIALS_REFUSED,
+            clue,
+            f"The cloud read the identity, and {name} does not: it is not this cloud's key.",
+            "The public key of this cloud (`--keys`).",
+        )
     return caused(
         Cause.SERVER_KEY_MISMATCH,
         Mechanism.SIGNATURE_BY_ANOTHER_KEY,

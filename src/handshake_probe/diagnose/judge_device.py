@@ -129,7 +129,7 @@ def ruled_out(verdict: DeviceVerdict, judged: Sequence[Judged], keys: KeyFacts) 
     stages = [j.connection.stage for j in judged]
     if any(stage is Stage.SESSION for stage in stages):
         out |= {Cause.SERVER_KEY_MISMATCH, Cause.DEVICE_KEY_CORRUPTION, Cause.DEVICE_UNKNOWN}
-        if cause is Cause.HEALTHY:
+        if cause is Cause.HEALTHY and verdict.judgement.confidence is Confidence.PROVEN:
             out.add(Cause.NETWORK_BLOCKED)
     if any(stage.reached(Stage.HELLO_SENT) for stage in stages):
         out |= {Cause.SERVER_KEY_MISMATCH, Cause.DEVICE_KEY_CORRUPTION}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from handshake_probe.diagnose.case import Case
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
-from handshake_probe.model.observations import ConnectionSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
 # The device waits 4 s (classic firmware 2 s) for the cloud's Hello.
@@ -52,7 +51,7 @@ def judge_hello(case: Case) -> Judgement:
         evidence,
         Confidence.LIKELY,
     )
-    if acknowledged and _cloud_spoke_after(connection):
+    if acknowledged and case.cloud_sent_nothing:
         return caused(
             Cause.SERVER_FAULT,
             Mechanism.NO_SERVER_HELLO,
@@ -79,9 +78,3 @@ def _one_sided(case: Case, evidence: tuple[str, ...]) -> Judgement:
         "A capture that starts before the device connects (press its reset button).",
         capture_ended=True,
     )
-
-
-def _cloud_spoke_after(connection: ConnectionSeen) -> bool:
-    """Whether a packet of the cloud after the device gave up shows that it had sent nothing."""
-    last, ended = connection.from_cloud.last_packet, connection.ended_time
-    return last is not None and ended is not None and last >= ended

@@ -164,13 +164,16 @@ def _partial_credentials(case: Case) -> Judgement | None:
 def _by_ending(case: Case) -> Judgement:
     connection = case.connection
     identity = connection.identity
-    assert identity is not None  # the stage says so
+    sent_at = identity.time if identity else connection.from_device.last_data or connection.started
     acknowledged = connection.from_device.acknowledged_up_to > 1
     ended = connection.ended_time or connection.capture_end
-    waited = ended - identity.time
+    waited = ended - sent_at
     if connection.ended_by in (EndedBy.CLOUD_FIN, EndedBy.CLOUD_RST):
         return _cloud_closed(case, waited)
-    evidence = (connection.id, *frames(identity.frame, connection.ended_frame))
+    evidence = (
+        connection.id,
+        *frames(identity.frame if identity else None, connection.ended_frame),
+    )
     if connection.ended_by is EndedBy.CAPTURE_END and case.quiet < ANSWER_PATIENCE:
         text = f"The capture ends {waited:.1f} s after the identity was sent."
         known = judge_register(case, Clue("HP605", text, evidence), refused=False)
@@ -214,7 +217,7 @@ def _silence(case: Case, waited: float, acknowledged: bool, evidence: tuple[str,
     gone = peer_gone(case)
     if gone is not None:
         return gone
-    known = judge_register(case, clue)
+    known = judge_register(case, clue, refused=case.cloud_sent_nothing)
     if known is not None:
         return known
     opened = case.opened_identity is not None
@@ -244,9 +247,11 @@ def _silence(case: Case, waited: float, acknowledged: bool, evidence: tuple[str,
 def _cloud_closed(case: Case, waited: float) -> Judgement:
     connection = case.connection
     identity = connection.identity
-    assert identity is not None
     how = "resets" if connection.ended_by is EndedBy.CLOUD_RST else "closes"
-    evidence = (connection.id, *frames(identity.frame, connection.ended_frame))
+    evidence = (
+        connection.id,
+        *frames(identity.frame if identity else None, connection.ended_frame),
+    )
     clue = Clue(
         "HP405",
         f"The cloud {how} {_span(waited)} after the identity, without credentials.",
@@ -256,9 +261,14 @@ def _cloud_closed(case: Case, waited: float) -> Judgement:
     if known is not None:
         return known
     opened = case.opened_identity
-    if opened is not None:
+    if opened is not None and not case.keys.ambiguous:
         return undecided(
-            (Cause.DEVICE_UNKNOWN, Cause.DEVICE_KEY_CORRUPTION, Cause.SERVER_FAULT),
+            (
+                Cause.DEVICE_UNKNOWN,
+                Cause.DEVICE_KEY_CORRUPTION,
+                Cause.SERVER_FAULT,
+                *case.possible_forger,
+            ),
             Mechanism.IDENTITY_REFUSED,
             clue,
             f"The cloud can read the identity of device {opened.device_id} and refuses it: "
@@ -266,10 +276,12 @@ def _cloud_closed(case: Case, waited: float) -> Judgement:
             "The public key the cloud has on file for this device (`--keys <id>.pub.pem`).",
         )
     candidates: tuple[Cause, ...] = OPEN_QUESTION
-    if identity.pieces > 1:
+    if identity is not None and identity.pieces > 1:
         candidates = (Cause.SERVER_FAULT, *OPEN_QUESTION[:3])
     if accepted_by_first_hop(case):
         candidates = (Cause.NETWORK_BLOCKED, *candidates)
+    else:
+        candidates += case.possible_forger
     if case.keys.ambiguous:
         settles = "Which of the given keys is this cloud's: name it with `--cloud-key FILE`."
     elif case.earlier_session is not None:

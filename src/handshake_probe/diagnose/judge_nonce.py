@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handshake_probe.diagnose.case import Case
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
-from handshake_probe.diagnose.topology import host_of
+from handshake_probe.diagnose.topology import hops_away, host_of
 from handshake_probe.model.observations import NonceSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
@@ -33,10 +33,10 @@ def _foreign_distance(case: Case) -> str | None:
     here = set(case.connection.from_cloud.ttls)
     known = case.topology.known_ttls(host_of(case.connection.cloud)) - here
     elsewhere = case.topology.genuine_ttls.get(host_of(case.connection.cloud), set())
-    if here and elsewhere and not here & elsewhere:
+    if here and elsewhere and max(map(hops_away, here)) + 2 < min(map(hops_away, elsewhere)):
         return f"TTL {min(here)} here, {min(elsewhere)} from the real cloud"
     if accepted_by_first_hop(case):
-        return f"TTL {min(here)} was decremented by no router" + (
+        return "a TTL that was decremented by no router" + (
             f", other packets of that address arrive with {min(known)}" if known else ""
         )
     return None

@@ -34,7 +34,7 @@ def judge_register(case: Case, clue: Clue, *, refused: bool = True) -> Judgement
     if opened.sent_key_flaw in SENT_KEY_FLAWS:
         return _flawed_key(case, opened, clue, read)
     register = case.keys.register
-    if not register:
+    if not register or case.keys.ambiguous:
         return None
     registered = register.get(device_id)
     if registered is None:
@@ -91,10 +91,11 @@ def _other_key(case: Case, opened: KeyTest, clue: Clue) -> Judgement:
     )
 
 
-def _all_right_yet_refused(case: Case, clue: Clue, read: Clue) -> Judgement:
+def _all_right_yet_refused(case: Case, clue: Clue, read: Clue) -> Judgement | None:
     connection = case.connection
     identity = connection.identity
-    assert identity is not None
+    if identity is None:
+        return None
     if identity.pieces > 1:
         split = Clue(
             "HP506",
@@ -163,6 +164,6 @@ def _all_right_yet_refused(case: Case, clue: Clue, read: Clue) -> Judgement:
         "The device did everything right; the cloud fails on its own side.",
         clue,
         read,
-        others=(Cause.DEVICE_UNKNOWN,),
+        others=(Cause.DEVICE_UNKNOWN, *case.possible_forger),
         assumption="that the given register is the one the cloud uses",
     )

@@ -146,6 +146,14 @@ def _unanswered(case: Case) -> Judgement | None:
     connection = case.connection
     spoke = connection.device_records.last_time
     heard = connection.cloud_records.last_time
+    session = connection.session
+    if connection.from_cloud.missing_bytes or (
+        session is not None
+        and session.proven
+        and not session.pings_unanswered
+        and not session.requests_unanswered
+    ):
+        return None
     if spoke is None or heard is None or connection.ended_by is not EndedBy.DEVICE_FIN:
         return None
     gave_up = connection.ended_time or connection.ended

@@ -30,7 +30,7 @@ from handshake_probe.model.observations import (
 )
 from handshake_probe.model.vocabulary import EndedBy, Stage
 from handshake_probe.packets.addresses import address_text, endpoint_text, mac_text
-from handshake_probe.packets.path import ControlPacket, DirectionFacts, PathFacts
+from handshake_probe.packets.path import ControlPacket, DirectionFacts, PathFacts, Retransmission
 from handshake_probe.packets.units import Direction, TcpFlags
 from handshake_probe.protocol import events as ev
 
@@ -38,7 +38,7 @@ TIMESTAMPS_OPTION = 8  # RFC 7323
 SMALLEST_RECORD = 18  # bytes, its length prefix included
 CONTROLS_KEPT = 48  # per connection: a SYN flood must not swell the document
 # A SYN is sent again after 1 s (RFC 6298); a Photon gives up after 5 s.
-SYN_PATIENCE = 2.0
+SYN_PATIENCE, SYN_TRIED = 2.0, 5.0
 # The device's own limit for every blocking read is 20 s, its longest healthy silence 15 s.
 QUIET_LIMIT = 30.0
 
@@ -139,8 +139,15 @@ def _controls(facts: PathFacts) -> list[ControlSeen]:
     return both
 
 
+def in_vain(facts: DirectionFacts) -> list[Retransmission]:
+    """Repeats of bytes that the peer has not acknowledged to the end."""
+    heard = facts.acknowledged_up_to
+    return [item for item in facts.retransmissions if item.sequence + item.length > heard]
+
+
 def _direction(facts: DirectionFacts) -> DirectionSeen:
     again = facts.retransmissions
+    vain = in_vain(facts)
     return DirectionSeen(
         packets=facts.packets,
         sent_up_to=facts.sent_up_to,
@@ -149,8 +156,8 @@ def _direction(facts: DirectionFacts) -> DirectionSeen:
         missing_bytes=facts.missing_bytes,
         snapped_bytes=facts.snapped_bytes,
         retransmissions=len(again),
-        unacknowledged_retransmissions=sum(not item.acknowledged for item in again),
-        first_retransmission=seconds(again[0].time_ns) if again else None,
+        unacknowledged_retransmissions=len(vain),
+        first_retransmission=seconds((vain or again)[0].time_ns) if again else None,
         last_retransmission=seconds(again[-1].time_ns) if again else None,
         keepalives=facts.keepalives,
         conflicting_bytes=facts.conflicting_bytes,
@@ -254,13 +261,11 @@ def _ending(
         return EndedBy.ICMP, None
     quiet = seconds(capture_end_ns - facts.last_ns)
     if facts.established_ns is None and not facts.midstream:
-        syns = sum(control.flags == "SYN" for control in controls)
-        waited = quiet >= SYN_PATIENCE or syns >= 2
+        waited = quiet >= SYN_PATIENCE or seconds(capture_end_ns - facts.first_ns) >= SYN_TRIED
         return (EndedBy.SILENCE if waited else EndedBy.CAPTURE_END), None
     unheard = any(
         facts.directions[direction].sent_up_to > facts.directions[direction].acknowledged_up_to
-        and sum(not again.acknowledged for again in facts.directions[direction].retransmissions)
-        >= 2
+        and len(in_vain(facts.directions[direction])) >= 2
         for direction in Direction
     )
     silent = unheard or quiet >= QUIET_LIMIT

@@ -10,7 +10,7 @@ from handshake_probe.diagnose.case import Case
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.diagnose.resets import Origin
 from handshake_probe.model.observations import ConnectionSeen, ControlSeen, DirectionSeen
-from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Stage
+from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism, Stage
 
 RESET_AT = {
     Stage.TCP_ESTABLISHED: Mechanism.RESET_BEFORE_NONCE,
@@ -38,6 +38,8 @@ DROPPED_FROM_DEVICE = {
 }
 # Two repeats rule out a single lost segment; the kernel's first repeat comes after 0.2 to 1 s.
 REPEATS = 2
+REPEAT_DUE = 2.0  # seconds by which a lost segment would have been sent again
+MANY_REPEATS = 4  # more than three seconds of vain repeats by themselves
 
 
 def judge_path(case: Case) -> Judgement | None:
@@ -91,6 +93,8 @@ def _claimed_and_lost(case: Case) -> Judgement | None:
         lost = sent.claimed_up_to - max(sent.sent_up_to, sent.acknowledged_up_to, 1)
         if lost <= 1 or connection.midstream:  # one: a FIN takes a sequence number of its own
             continue
+        if case.lossy or not _would_have_come(connection, sent):
+            continue
         mechanism, code, what = table.get(
             connection.stage, (Mechanism.RECORD_DROPPED, "HP125", "data")
         )
@@ -99,6 +103,8 @@ def _claimed_and_lost(case: Case) -> Judgement | None:
             f"The {who}'s sequence numbers have moved over {lost} bytes that never came by "
             "and that nobody acknowledged.",
             (connection.id, *frames(sent.last_packet_frame)),
+            # A capture that loses the last frames of a session looks the same.
+            Confidence.LIKELY if connection.stage is Stage.SESSION else Confidence.PROVEN,
         )
         return caused(
             Cause.NETWORK_BLOCKED,
@@ -109,11 +115,27 @@ def _claimed_and_lost(case: Case) -> Judgement | None:
     return None
 
 
+def _would_have_come(connection: ConnectionSeen, sent: DirectionSeen) -> bool:
+    """Whether the claimed bytes, or their repeats, had time enough to be captured.
+
+    Either the capture went on after the claim, or the device waited for them before it closed.
+    """
+    if connection.capture_end - (sent.last_packet or 0.0) >= REPEAT_DUE:
+        return True
+    spoke, closed = connection.from_device.last_data, connection.ended_time
+    return (
+        connection.stage is not Stage.SESSION
+        and connection.ended_by is EndedBy.DEVICE_FIN
+        and closed is not None
+        and closed - (spoke or connection.started) >= REPEAT_DUE
+    )
+
+
 def _repeated_in_vain(case: Case) -> Judgement | None:
     """Data sent again and again without an acknowledgement."""
     connection = case.connection
     device, cloud = connection.from_device, connection.from_cloud
-    if _unheard(device) and not _cloud_closed_before(connection):
+    if _unheard(connection, device) and not _cloud_closed_before(connection):
         mechanism, code, what = DROPPED_FROM_DEVICE.get(
             connection.stage, (Mechanism.RECORD_DROPPED, "HP125", "data")
         )
@@ -138,7 +160,7 @@ def _repeated_in_vain(case: Case) -> Judgement | None:
             others=() if alive else (Cause.SERVER_FAULT,),
             assumption=None if alive else "that the cloud's host did not vanish in the same moment",
         )
-    if _unheard(cloud):
+    if _unheard(connection, cloud):
         return _cloud_unheard(case)
     return None
 
@@ -211,9 +233,16 @@ def peer_gone(case: Case) -> Judgement | None:
     )
 
 
-def _unheard(sent: DirectionSeen) -> bool:
+def _unheard(connection: ConnectionSeen, sent: DirectionSeen) -> bool:
+    last = sent.last_retransmission
     return (
-        sent.unacknowledged_retransmissions >= REPEATS and sent.sent_up_to > sent.acknowledged_up_to
+        last is not None
+        and (
+            sent.unacknowledged_retransmissions >= MANY_REPEATS
+            or connection.capture_end - last >= REPEAT_DUE
+        )
+        and sent.unacknowledged_retransmissions >= REPEATS
+        and sent.sent_up_to > sent.acknowledged_up_to
     )
 
 

@@ -12,6 +12,8 @@ from enum import StrEnum
 from handshake_probe.diagnose.topology import Topology, host_of
 from handshake_probe.model.observations import ConnectionSeen, ControlSeen
 
+ALL_WEAK = 2  # no timestamps, and data left unacknowledged
+
 
 class Origin(StrEnum):
     """Who made a reset."""
@@ -47,7 +49,10 @@ def reset_origin(connection: ConnectionSeen, reset: ControlSeen, topology: Topol
         if known:
             nearest = min(known, key=lambda ttl: abs(ttl - reset.ttl))
             reasons.append(f"its TTL is {reset.ttl}, the cloud's packets arrive with {nearest}")
-            strong = abs(nearest - reset.ttl) > 2
+            strong = all(
+                abs(ttl - reset.ttl) > 2
+                for ttl in flow_ttls | topology.genuine_ttls.get(address, set()) or {reset.ttl}
+            )
     first_hop = not (known and reset.ttl in known) and topology.made_by_first_hop(
         connection, reset.ttl
     )
@@ -71,7 +76,7 @@ def reset_origin(connection: ConnectionSeen, reset: ControlSeen, topology: Topol
     if first_hop or spoke_on or (strong and weak) or (too_early and weak):
         certain = (first_hop and topology.certain_off_link(connection)) or spoke_on
         return ResetOrigin(Origin.BOX, first_hop, certain, tuple(reasons))
-    if tells_apart and (weak or strong):
+    if tells_apart and weak == ALL_WEAK:  # a load balancer's TTL may differ by one or two
         return ResetOrigin(Origin.BOX, first_hop, False, tuple(reasons))
     peers = flow_ttls | topology.genuine_ttls.get(address, set()) or known
     if known and reset.ttl in known and (reset.ttl in flow_ttls or len(peers) == 1):

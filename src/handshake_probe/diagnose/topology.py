@@ -16,6 +16,7 @@ from handshake_probe.model.measurement import Blocker
 from handshake_probe.model.observations import AnyObservation, ConnectionSeen, HostSeen, PathTtlSeen
 from handshake_probe.model.vocabulary import Stage
 
+PRIVATE_BLOCKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 INITIAL_TTLS = (64, 128, 255)  # Linux and most devices; Windows; routers and lwIP
 
 
@@ -68,20 +69,21 @@ class Topology:
         if cloud in self.resolved:
             return True
         owners = self.owners.get(connection.from_cloud.link_source or "")
-        if owners and cloud not in owners:
-            return False
         try:
             there, here = ipaddress.ip_address(cloud), ipaddress.ip_address(device)
         except ValueError:
             return None
+        prefix = 24 if here.version == 4 else 64
+        near = there in ipaddress.ip_network((here, prefix), strict=False)
+        if owners and cloud not in owners:
+            return None if near else False  # a neighbour may have two addresses
         if there.version != here.version:
             return None
         if there.is_global and not here.is_global:
             return False
-        prefix = 24 if here.version == 4 else 64
-        if there in ipaddress.ip_network((here, prefix), strict=False):
+        if near:
             return True
-        return False if here.version == 6 else None
+        return False if here.version == 6 or _private_block(there) != _private_block(here) else None
 
     def on_device_link(self, connection: ConnectionSeen) -> bool:
         """Whether the capture was taken on the device's own link."""
@@ -93,7 +95,7 @@ class Topology:
         return (
             undecremented(ttl)
             and self.on_device_link(connection)
-            and self.on_link(connection) is not True
+            and self.on_link(connection) is False
             and ttl not in self.session_ttls.get(host_of(connection.cloud), ())
         )
 
@@ -114,6 +116,11 @@ class Topology:
     def known_ttls(self, address: str) -> set[int]:
         """TTLs with which packets of this address arrive, from every source but resets."""
         return self.genuine_ttls.get(address, set()) | self.other_ttls.get(address, set())
+
+
+def _private_block(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str | None:
+    """The private block of RFC 1918 an address lies in: no subnet spans two of them."""
+    return next((block for block in PRIVATE_BLOCKS if address in ipaddress.ip_network(block)), None)
 
 
 def _genuine(connection: ConnectionSeen) -> bool:

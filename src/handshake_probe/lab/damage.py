@@ -59,6 +59,15 @@ def unlucky_slot() -> bytes:
                 return slot
 
 
+def need_unlucky(slot: bytes) -> bytes:
+    """Return the slot as it is; raise KeyFileError when the firmware reads it rightly."""
+    if usable_for_decrypting(read_device_slot(slot)):
+        raise KeyFileError(
+            "the firmware reads this key rightly; for a new, unlucky one give no key"
+        )
+    return slot
+
+
 def erased_tail(slot: bytes) -> bytes:
     """Erase all but the beginning: the modulus ends in FF, and so does what the device sends."""
     return _filled(slot[:_ERASED_FROM])
@@ -115,9 +124,7 @@ def _key_of(p: int, q: int) -> PrivateNumbers:
 
 def _private_key(numbers: PrivateNumbers) -> rsa.RSAPrivateKey:
     n, e, d, p, q, dp, dq, qinv = numbers
-    return rsa.RSAPrivateNumbers(
-        p, q, d, dp, dq, qinv, rsa.RSAPublicNumbers(e, n)
-    ).private_key()
+    return rsa.RSAPrivateNumbers(p, q, d, dp, dq, qinv, rsa.RSAPublicNumbers(e, n)).private_key()
 
 
 def _numbers_in(slot: bytes) -> PrivateNumbers:

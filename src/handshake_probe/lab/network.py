@@ -89,23 +89,25 @@ class Network:
         """Return the command line that runs a command on a host."""
         return ("ip", "netns", "exec", self.namespace(host), *arguments)
 
-    def add_host(self, host: str, settings: Mapping[str, str] | None = None) -> None:
-        """Add a host without IPv6.
-
-        Args:
-            host: Its name.
-            settings: Files below `/proc/sys/net` and what to write there.
-        """
+    def add_host(self, host: str) -> None:
+        """Add a host without IPv6."""
         self._hosts.append(host)  # first: a half-made one is removed as well
         _run(("ip", "netns", "add", self.namespace(host)))
-        quiet = {"ipv6/conf/all/disable_ipv6": "1", "ipv6/conf/default/disable_ipv6": "1"}
+        off = "1"
+        self.set(host, {f"ipv6/conf/{kind}/disable_ipv6": off for kind in ("all", "default")})
+        self.configure(host, "link set lo up")
+
+    def set(self, host: str, settings: Mapping[str, str]) -> None:
+        """Write values to files below `/proc/sys/net` of a host."""
 
         def write() -> None:
-            for name, value in (quiet | dict(settings or {})).items():
-                Path("/proc/sys/net", name).write_text(value)
+            for name, value in settings.items():
+                try:
+                    Path("/proc/sys/net", name).write_text(value)
+                except OSError as error:
+                    raise NetworkFailed(f"{host}: {name}: {error.strerror}") from error
 
         self.within(host, write)
-        self.configure(host, "link set lo up")
 
     def join(self, one: End, other: End) -> None:
         """Connect two hosts."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from handshake_probe.lab.journal import Entry
-from handshake_probe.lab.script import START, Cut, Ending, Script
+from handshake_probe.lab.script import AS_IT_SHOULD, START, Cut, Ending, Script
 from handshake_probe.protocol.connection import Connection
 from handshake_probe.protocol.device_errors import DeviceError
-from handshake_probe.protocol.events import Event
+from handshake_probe.protocol.events import Event, Message
 from handshake_probe.protocol.layouts import IDENTITY_SIZE
 from handshake_probe.protocol.played_events import (
     Closed,
@@ -20,7 +21,7 @@ from handshake_probe.protocol.played_events import (
     FunctionCalled,
     HandshakeComplete,
 )
-from handshake_probe.protocol.state import Phase, Role
+from handshake_probe.protocol.state import Phase
 
 Clock = Callable[[], float]  # Unix time in seconds, never going back
 Act = Callable[[Connection, float], list[Event]]  # something to do within the session
@@ -28,6 +29,13 @@ Act = Callable[[Connection, float], list[Event]]  # something to do within the s
 _READ = 4096
 _NO_LINGER = struct.pack("ii", 1, 0)  # closing then sends a RST
 _FAILURES = (CloseReason.VIOLATION, CloseReason.TIMED_OUT)
+
+
+def unix_clock() -> Clock:
+    """Return the time, made of the loop's own clock so that it never jumps."""
+    loop = asyncio.get_running_loop()
+    offset = time.time() - loop.time()
+    return lambda: offset + loop.time()
 
 
 @dataclass
@@ -38,12 +46,16 @@ class Part:
         script: Its faults.
         acts: What it does once the handshake is complete.
         session: Seconds after which it ends its session; None: it stays.
+        parting: How it ends its session.
+        reactions: What it does when the peer sends a message of a kind.
         hold: Seconds between a device's failure and its FIN: the LED shows a colour first.
     """
 
-    script: Script = Script()
+    script: Script = AS_IT_SHOULD
     acts: tuple[Act, ...] = ()
     session: float | None = None
+    parting: Act = Connection.close
+    reactions: Mapping[str, Act] = field(default_factory=dict)
     hold: float = 0.0
     reached: bool = field(default=False, init=False)  # both Hellos came
     kept: bool = field(default=False, init=False)  # and it was we who ended the session
@@ -145,24 +157,33 @@ class Player:
     async def _after(self, events: list[Event]) -> Cut | None:
         """Tell events and send what came of them, unless the script ends it here."""
         cut = self._script.cut
-        found = cut and next((n for n, event in enumerate(events, 1) if cut.matches(event)), None)
-        if cut is not None and found:
-            self._tell(events if cut.sends else events[:found])
+        found = [] if cut is None else [cut.matches(event) for event in events]
+        if cut is not None and any(found):
+            self._tell(events if cut.sends else events[: found.index(True) + 1])
             if cut.sends:
                 await self._flush()
             return cut
         self._tell(events)
         for event in events:
-            if isinstance(event, FunctionCalled):
-                value = len(event.argument)
-                self._tell(self._connection.answer_function(self._clock(), event.token, value))
-            elif isinstance(event, HandshakeComplete):
-                self._begin_session()
+            self._react(event)
         await self._flush()
         return None
 
-    def _begin_session(self) -> None:
-        now = self._clock()
+    def _react(self, event: Event) -> None:
+        """Do what is not the protocol's own business; a device's functions count characters."""
+        connection, now = self._connection, self._clock()
+        match event:
+            case HandshakeComplete():
+                self._begin_session(now)
+            case FunctionCalled():
+                value = len(event.argument)
+                self._tell(connection.answer_function(now, event.token, value))
+            case Message() if event.direction is not connection.role.sends:
+                act = self._part.reactions.get(event.kind)
+                if act is not None and connection.phase is Phase.SESSION:
+                    self._tell(act(connection, now))
+
+    def _begin_session(self, now: float) -> None:
         for act in self._part.acts:
             if self._connection.phase is Phase.SESSION:
                 self._tell(act(self._connection, now))
@@ -172,7 +193,7 @@ class Player:
     def _end_session(self, now: float) -> list[Event]:
         self._ends_at = None
         self._part.kept = self._part.reached
-        return part_politely(self._connection, now)
+        return self._part.parting(self._connection, now)
 
     def _tell(self, events: list[Event]) -> None:
         for event in events:
@@ -185,19 +206,18 @@ class Player:
     async def _flush(self) -> None:
         """Send what waits; a peer that is gone shows when reading."""
         data = self._connection.data_to_send()
-        split, self._script = self._script.split, self._script._replace(split=None)
+        split = self._script.split
         try:
             if data and split is not None:
+                self._script = self._script._replace(split=None)
                 await self._loop.sock_sendall(self._sock, data[: split.size])
                 await asyncio.sleep(split.gap)
                 data = data[split.size :]
-            elif not data:
-                self._script = self._script._replace(split=split)
             if data:
                 await self._loop.sock_sendall(self._sock, data)
         except OSError:
             return
-        if self._connection.sends_nothing_more and not self._resets:
+        if self._connection.phase is Phase.CLOSING:
             self._half_close()
 
     async def _delay(self, phase: Phase) -> None:
@@ -231,10 +251,11 @@ class Player:
 
     def _abandon(self) -> None:
         """End it at once, saying goodbye as far as that goes without waiting."""
-        self._part.kept = self._part.reached
-        if self._connection.phase in (Phase.IDLE, Phase.CLOSED):
-            return
-        self._tell(part_politely(self._connection, self._clock()))
+        now, phase = self._clock(), self._connection.phase
+        if phase is Phase.SESSION:
+            self._tell(self._end_session(now))
+        elif phase not in (Phase.IDLE, Phase.CLOSED):
+            self._tell(self._connection.close(now))
         try:
             self._sock.send(self._connection.data_to_send())
         except OSError:
@@ -243,7 +264,7 @@ class Player:
     async def _stop_reading(self) -> None:
         if self._reading is not None:
             self._reading.cancel()
-            await asyncio.wait({self._reading})
+            await asyncio.gather(self._reading, return_exceptions=True)
 
     @property
     def _resets(self) -> bool:
@@ -263,10 +284,3 @@ class Player:
         else:
             self._half_close()
         self._sock.close()
-
-
-def part_politely(connection: Connection, now: float) -> list[Event]:
-    """Say goodbye where the firmware knows how, else just close."""
-    if connection.role is Role.DEVICE and connection.says_goodbye:
-        return connection.goodbye(now)
-    return connection.close(now)

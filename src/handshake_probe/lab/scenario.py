@@ -112,7 +112,7 @@ class Scenario:
     routers: int = 2  # 0: the cloud is on the devices' own link
     capture: Literal["device", "lan", "wan", "cloud"] = "lan"  # lan and wan: of the first router
     seconds: float = 30.0  # the longest it may take; it ends with the last device
-    ttl: Mapping[str, int] = field(default_factory=dict)  # by host, what packets start with
+    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # /proc/sys/net, by host
     nat: bool = False  # the first router translates addresses
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # see stand_ins.Names
     time: bool = True  # an NTP server answers
@@ -173,8 +173,9 @@ def _scenario(name: str, table: dict[str, Any]) -> Scenario:
         ),
     }
     scenario = _fill(Scenario, table | _truth(table) | parts)
-    placed = (*scenario.rules, *scenario.boxes, *scenario.injections)
-    for host in (*scenario.ttl, *scenario.commands, *(item.on for item in placed)):
+    hosts = {item.on for item in scenario.rules} | {item.on for item in scenario.boxes}
+    hosts |= {item.on for item in scenario.injections} | {*scenario.settings, *scenario.commands}
+    for host in hosts:
         if host not in scenario.hosts:
             raise ScenarioError(f"there is no host {host!r}, only {', '.join(scenario.hosts)}")
     if scenario.capture in ("lan", "wan") and not scenario.routers:

@@ -58,3 +58,6 @@ class Script(NamedTuple):
     split: Split | None = None
     single_read: bool = False  # takes what one read gives for the whole identity
     resets: bool = False  # ends with a RST when the peer did something wrong
+
+
+AS_IT_SHOULD = Script()

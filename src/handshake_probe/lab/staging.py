@@ -110,6 +110,8 @@ class _Stage:
         _build(network, scenario)
         for host in scenario.hosts:
             network.filter(host, _CHAINS + "".join(_rules(scenario.rules, host)))
+        for host, settings in scenario.settings.items():  # after the rules: they load conntrack
+            network.set(host, settings)
         for host, lines in scenario.commands.items():
             network.configure(host, *lines)
         await self._serve(network, ends)
@@ -272,12 +274,9 @@ class _Stage:
 def _build(network: Network, scenario: Scenario) -> None:
     """Build device – routers – cloud; every second address of a link is on the cloud's side."""
     for host in scenario.hosts:
-        settings: dict[str, str] = {}
-        if host in scenario.ttl:
-            settings["ipv4/ip_default_ttl"] = str(scenario.ttl[host])
+        network.add_host(host)
         if host in ROUTERS:
-            settings["ipv4/ip_forward"] = "1"
-        network.add_host(host, settings)
+            network.set(host, {"ipv4/ip_forward": "1"})
     own = [f"{device_address(index)}/24" for index in range(len(scenario.devices))]
     near = End(DEVICE, "eth0", own)
     if not scenario.routers:

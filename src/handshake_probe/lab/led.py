@@ -1,0 +1,46 @@
+"""How firmware words what happened: its log and its LED (Device OS, measured and read)."""
+
+from __future__ import annotations
+
+from handshake_probe.protocol.device_errors import DeviceError
+from handshake_probe.protocol.settings import Generation
+
+# Up to 1.5 errors are logged and shown as they are numbered; 2.0 logs system errors instead, and
+# shows red for all of them.
+_OLD = frozenset({Generation.CORE, Generation.V1_0})
+_COLOURS = {
+    DeviceError.DECRYPTION_ERROR: "orange",
+    DeviceError.AUTHENTICATION_ERROR: "magenta",
+}
+_SYSTEM_ERRORS = {
+    DeviceError.PING_TIMEOUT: -160,
+    DeviceError.MALFORMED_MESSAGE: -240,
+    DeviceError.DECRYPTION_ERROR: -240,
+    DeviceError.ENCRYPTION_ERROR: -240,
+    DeviceError.AUTHENTICATION_ERROR: -130,
+    DeviceError.MESSAGE_TIMEOUT: -160,
+    DeviceError.LIGHTSSL_BLOCKING_RECEIVE: -220,
+    DeviceError.LIGHTSSL_RECEIVE: -220,
+    DeviceError.LIGHTSSL_HANDSHAKE_NONCE: -220,
+    DeviceError.LIGHTSSL_HANDSHAKE_RECV_KEY: -220,
+}
+
+UNREACHED = "LED: blinking cyan, three orange blinks"
+LOST = "LED: breathing cyan, then blinking cyan again"
+
+
+def in_session(*, safe_mode: bool) -> str:
+    """Say what the LED shows during a session."""
+    return f"LED: breathing {'magenta' if safe_mode else 'cyan'}"
+
+
+def failed(error: DeviceError | None, generation: Generation) -> str:
+    """Say how a failed handshake is logged and shown; None is no error that firmware knows."""
+    if error is None:
+        return "LED: blinking cyan"
+    old = generation in _OLD
+    colour = _COLOURS.get(error, "red") if old else "red"
+    code = error.value if old else _SYSTEM_ERRORS.get(error)
+    logged = "" if code is None else f", logged as {code}"
+    pace = "blinking" if generation is Generation.CORE else "fast blinking"
+    return f"error {error.value} {error.name}{logged}; LED: {pace} cyan, then one {colour} flash"
