@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from handshake_probe import pipeline
 from handshake_probe.errors import KeyFileError, UnreadableInput
-from handshake_probe.pipeline import KEY_FILE_LIMIT, load_keys
+from handshake_probe.pipeline import load_keys
+from handshake_probe.pipeline.keyfiles import KEY_FILE_LIMIT
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 FOLDER = CAPTURES / "healthy-brewskey-device-os-1.0.0.keys"

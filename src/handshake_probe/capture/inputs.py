@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import stat
 import sys
-import tempfile
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
@@ -173,6 +172,8 @@ class CaptureInput:
         if self._spool is None:
             if sys.stdin is None or sys.stdin.isatty():
                 raise _unreadable(self._name, "is a terminal, not a capture")
+            import tempfile  # loads much, for the few who pipe
+
             self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this object
             return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False), self._spool
         self._spool.seek(0)

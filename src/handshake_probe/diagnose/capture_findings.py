@@ -16,6 +16,9 @@ from handshake_probe.model.observations import (
 )
 from handshake_probe.model.vocabulary import Confidence
 
+# Reasons for which frames may hold a handshake all the same.
+UNREAD = ("link_type", "malformed", "truncated", "fragment", "encrypted", "tunnel")
+
 
 def finding(
     code: str,
@@ -79,6 +82,7 @@ def capture_findings(
         yield finding(
             "HP610", "More connections, hosts or names than are kept in memory.", [capture.id]
         )
+    yield from _unread(capture, devices)
     if capture.other_port is not None:
         yield finding(
             "HP608", f"The handshake was found on TCP port {capture.other_port}.", [capture.id]
@@ -91,12 +95,43 @@ def capture_findings(
             f"No device's handshake in {_count(capture.frames, 'frame')}.",
             [capture.id],
         )
-        unread = {k: v for k, v in capture.skipped.items() if k in ("link_type", "malformed")}
+        unread = {k: v for k, v in capture.skipped.items() if k in UNREAD}
         if unread:
             words = ", ".join(
                 f"{count} ({reason.replace('_', ' ')})" for reason, count in unread.items()
             )
             yield finding("HP611", f"Frames that were not read: {words}.", [capture.id])
+
+
+def _unread(capture: CaptureSeen, devices: int) -> Iterator[Finding]:
+    """Frames that were left alone and may hold what is missing."""
+    encrypted = capture.skipped.get("encrypted", 0)
+    if encrypted:
+        yield finding(
+            "HP613",
+            f"{_count(encrypted, 'Wi-Fi frame')} are encrypted and cannot be read.",
+            [capture.id],
+        )
+    overlapping = capture.skipped.get("fragment_overlap", 0)
+    if overlapping:
+        yield finding(
+            "HP614",
+            f"{_count(overlapping, 'IP fragment')} overlap others with different bytes.",
+            [capture.id],
+        )
+    if capture.lost_fragments:
+        yield finding(
+            "HP604",
+            f"{_count(capture.lost_fragments, 'IP fragment')} lack the rest of their packet.",
+            [capture.id],
+        )
+    tunnelled = capture.skipped.get("tunnel", 0)
+    if tunnelled and not devices:
+        yield finding(
+            "HP615",
+            f"{_count(tunnelled, 'frame')} hold a tunnel (GRE, VXLAN, IP in IP), left alone.",
+            [capture.id],
+        )
 
 
 def _count(number: int, noun: str) -> str:

@@ -154,7 +154,7 @@ _ALL = (
     _cloud("hmac-wrong", "signs an HMAC made with the AES key (error 8)", seal=seals.WrongHmac),
     _cloud(
         "iv-last-block",
-        "chains records by the last block and publishes a long event; what follows is garbage",
+        "chains records by the last block: what follows a long one, such as its event, is garbage",
         seal=seals.LastBlockIv,
         acts=(_publish_two_blocks,),
     ),

@@ -44,11 +44,6 @@ def _violation(event: played.PeerViolation) -> str:
     return f"{_REMARK} expected {event.expected}, saw {_words(event.seen)}"
 
 
-def _closed(event: played.Closed) -> str:
-    error = "" if event.error is None else f", error {event.error.value} {event.error.name}"
-    return f"{_REMARK} done: {_words(event.reason)}{error}"
-
-
 def _words(word: str) -> str:
     return word.replace("_", " ")
 
@@ -69,5 +64,5 @@ _LINES: dict[type[seen.Event], Callable[[Any], str]] = {
     played.HandshakeComplete: lambda event: f"{_REMARK} session of device {event.device_id}",
     played.PeerViolation: _violation,
     played.TimedOut: lambda event: f"{_REMARK} waited too long: {_words(event.timer)}",
-    played.Closed: _closed,
+    played.Closed: lambda event: f"{_REMARK} done: {_words(event.reason)}",
 }

@@ -17,7 +17,7 @@ from handshake_probe.model.vocabulary import Cause, Stage
 
 FOLDER = Path(__file__).with_name("scenarios")
 
-DEVICE = "device"  # the host of all devices
+DEVICE = "device"  # the first one's host; then device2, …
 CLOUD = "cloud"
 ROUTERS = ("router1", "router2")  # from the devices' side
 
@@ -61,6 +61,7 @@ class Device:
     registered: bool = True  # whether the cloud knows its id
     resolves: bool = True  # asks for the cloud's name; else it is told the address
     start: float = 0.0  # seconds after the cloud listens
+    runs: int = 1  # how often the program is run, one after the other
     arguments: tuple[str, ...] = ()  # of `lab device`, besides address, keys and log
     truth: Truth | None = None  # where it differs from the scenario's
 
@@ -85,7 +86,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """A host that answers connections to port 5683 in the cloud's place."""
+    """A router that answers connections to port 5683 in the cloud's place."""
 
     on: str
     does: Literal["silent", "closes", "says", "stays", "relays_nonce"]
@@ -98,7 +99,7 @@ class Injection:
 
     on: str
     length: int
-    interface: str = "lan"
+    interface: str = "lan1"
     ttl: int = 64
 
 
@@ -112,11 +113,12 @@ class Scenario:
     routers: int = 2  # 0: the cloud is on the devices' own link
     capture: Literal["device", "lan", "wan", "cloud"] = "lan"  # lan and wan: of the first router
     seconds: float = 30.0  # the longest it may take; it ends with the last device
-    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # /proc/sys/net, by host
+    settings: Mapping[str, Mapping[str, str]] = field(
+        default_factory=dict
+    )  # /proc/sys/net, by host
     nat: bool = False  # the first router translates addresses
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # see stand_ins.Names
-    time: bool = True  # an NTP server answers
-    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # lines for `ip`, by host
+    internet_test: bool = False  # devices ask the cloud's host for the time, as after a failure
     devices: tuple[Device, ...] = (Device(),)
     cloud: Cloud = field(default_factory=Cloud)
     rules: tuple[Rule, ...] = ()
@@ -126,7 +128,12 @@ class Scenario:
     @property
     def hosts(self) -> tuple[str, ...]:
         """The hosts, from the devices to the cloud."""
-        return (DEVICE, *ROUTERS[: self.routers], CLOUD)
+        devices = (self.device_host(index) for index in range(len(self.devices)))
+        return (*devices, *ROUTERS[: self.routers], CLOUD)
+
+    def device_host(self, index: int) -> str:
+        """Return the host of a device."""
+        return f"{DEVICE}{index + 1}" if index else DEVICE
 
     def device_id(self, index: int) -> str:
         """Return a device's id, 24 hex digits: always the same."""
@@ -174,12 +181,14 @@ def _scenario(name: str, table: dict[str, Any]) -> Scenario:
     }
     scenario = _fill(Scenario, table | _truth(table) | parts)
     hosts = {item.on for item in scenario.rules} | {item.on for item in scenario.boxes}
-    hosts |= {item.on for item in scenario.injections} | {*scenario.settings, *scenario.commands}
+    hosts |= {item.on for item in scenario.injections} | {*scenario.settings}
     for host in hosts:
         if host not in scenario.hosts:
             raise ScenarioError(f"there is no host {host!r}, only {', '.join(scenario.hosts)}")
-    if scenario.capture in ("lan", "wan") and not scenario.routers:
-        raise ScenarioError("without a router, capture at the device or the cloud")
+    if not scenario.routers and (
+        scenario.capture in ("lan", "wan") or scenario.boxes or scenario.nat or len(devices) > 1
+    ):
+        raise ScenarioError("this needs a router")
     return scenario
 
 

@@ -126,7 +126,7 @@ class WrongHmac(Seal):
 
 
 class LastBlockIv(Seal):
-    """Chains records as CBC usually does; it shows from the first record of two blocks on."""
+    """Chains records as CBC usually does; it shows in the record after a longer one."""
 
     def next_iv(self, initial: bytes, ciphertext: bytes) -> bytes:
         """Return the last 16 bytes."""

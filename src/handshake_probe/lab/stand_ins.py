@@ -23,6 +23,8 @@ _NTP_EPOCH = 2208988800  # seconds from 1900 to 1970
 _NONCE = 40
 _PATIENCE = 30.0
 
+TIME_REQUEST = bytes((0x23,)) + bytes(47)  # NTP version 4, client
+
 Replies = Callable[[bytes], Sequence[bytes]]
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -161,9 +163,9 @@ async def serve_datagrams(bound: socket.socket, replies: Replies) -> asyncio.Dat
     return transport
 
 
-def stream_socket(address: str, port: int) -> socket.socket:
+def stream_socket(port: int) -> socket.socket:
     """Return a listening TCP socket; to be called within a host."""
-    return socket.create_server((address, port))
+    return socket.create_server(("0.0.0.0", port))
 
 
 def datagram_socket(address: str, port: int) -> socket.socket:

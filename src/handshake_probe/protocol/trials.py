@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from handshake_probe.keys.fingerprint import fingerprint, read_spki
 from handshake_probe.keys.keyring import CloudKey, DeviceKey, Keyring
+from handshake_probe.keys.numbers import crt_consistent
 from handshake_probe.keys.rsa import (
     decrypt_proven,
     private_operation,
@@ -24,8 +25,18 @@ from handshake_probe.protocol.events import (
     IdentityTest,
     SignatureTest,
 )
-from handshake_probe.protocol.layouts import HMAC_SIZE, SESSION_SIZE, Identity, split_identity
-from handshake_probe.protocol.pkcs1 import ENCRYPTED, SIGNED, open_block, read_digest_info
+from handshake_probe.protocol.layouts import (
+    HMAC_SIZE,
+    SESSION_SIZE,
+    Identity,
+    split_identity,
+)
+from handshake_probe.protocol.pkcs1 import (
+    ENCRYPTED,
+    SIGNED,
+    open_block,
+    read_digest_info,
+)
 from handshake_probe.protocol.stream import Mark
 
 # How much a state says, least first: the best reading of a key counts.
@@ -161,7 +172,8 @@ def try_credentials(
     public keys (registered or sent) it can only be said that the ciphertext is not theirs.
     """
     events, candidates = [], []
-    for key in keyring.devices:
+    proven_key = _find_proven(keyring, ciphertext, mac)
+    for key in keyring.devices if proven_key is None else (proven_key,):
         reading = _open_credentials(key, ciphertext, mac)
         events.append(
             CredentialsTest(
@@ -194,6 +206,21 @@ def try_credentials(
     return CredentialsTrials(tuple(events), tuple(candidates))
 
 
+def _find_proven(keyring: Keyring, ciphertext: bytes, mac: bytes | None) -> DeviceKey | None:
+    """Find the sound key that the signed HMAC proves; a proof leaves no room for another."""
+    if mac is None:
+        return None
+
+    def proof(plaintext: bytes) -> bool:
+        signed = hmac.digest(plaintext, ciphertext, "sha1")
+        return len(plaintext) == SESSION_SIZE and signed == mac
+
+    for key in keyring.devices:
+        if key.firmware_agrees and decrypt_proven(key.numbers, ciphertext, proof):
+            return key
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class _Reading:
     state: BlockState
@@ -222,6 +249,8 @@ def _open_credentials(key: DeviceKey, ciphertext: bytes, mac: bytes | None) -> _
         der: tuple[BlockState, bytes | None] = (BlockState.NOT_BELOW_MODULUS, None)
     elif key.numbers.n <= 1:
         der = grade(None)
+    elif block is not None and key.firmware == key.numbers and _undoes(key, block, ciphertext):
+        der = firmware  # the very operation, done already
     else:
         der = grade(open_block(private_operation(key.numbers, ciphertext), ENCRYPTED))
     if firmware[0] is BlockState.PADDING_BAD:
@@ -229,6 +258,13 @@ def _open_credentials(key: DeviceKey, ciphertext: bytes, mac: bytes | None) -> _
     else:
         best = max(der, firmware, key=lambda graded: _RANK.index(graded[0]))
     return _Reading(*best, firmware_opens=firmware[0] in _DECRYPTED)
+
+
+def _undoes(key: DeviceKey, block: bytes, ciphertext: bytes) -> bool:
+    plain = int.from_bytes(block, "big")
+    return crt_consistent(key.numbers) and pow(
+        plain, key.numbers.e, key.numbers.n
+    ) == int.from_bytes(ciphertext, "big")
 
 
 def _public_keys(keyring: Keyring, sent_keys: tuple[bytes, ...]) -> dict[str, int]:

@@ -1,0 +1,126 @@
+"""The network of a scenario: each device on a link of its own, routers in a row, the cloud.
+
+    device 192.168.1.2 ── 192.168.1.1 lan1 ┐
+                                           router1 wan ── lan router2 wan ── 10.77.0.2 cloud
+    device2 192.168.2.2 ── 192.168.2.1 lan2 ┘  10.66.0.1   10.66.0.2  10.77.0.1
+
+With one router, that has 10.77.0.1; with none, the cloud has 192.168.1.1 and 192.168.1.10.
+"""
+
+from __future__ import annotations
+
+from handshake_probe.lab.network import End, Network
+from handshake_probe.lab.scenario import CLOUD, ROUTERS, Rule, Scenario
+
+PORT = 5683
+BOX_PORT = 8080  # where a box on a router listens
+
+_CLOUD_LINK, _MIDDLE_LINK = "10.77.0", "10.66.0"
+_HOST_INTERFACE = "eth0"
+_CHAINS = """\
+table inet lab {
+ chain forward { type filter hook forward priority 0; }
+ chain input { type filter hook input priority 0; }
+ chain output { type filter hook output priority 0; }
+}
+"""
+_MASQUERADE = """\
+table ip translation {
+ chain out { type nat hook postrouting priority 100; oifname wan masquerade; }
+}
+"""
+_REDIRECT = f"""\
+table ip diversion {{
+ chain in {{ type nat hook prerouting priority -100; tcp dport {PORT} redirect to :{BOX_PORT}; }}
+}}
+"""
+
+
+def device_address(index: int) -> str:
+    """Return a device's address."""
+    return f"192.168.{index + 1}.2"
+
+
+def gateway_address(index: int) -> str:
+    """Return the address of a device's router and name server."""
+    return f"192.168.{index + 1}.1"
+
+
+def cloud_address(scenario: Scenario) -> str:
+    """Return the cloud's address."""
+    return f"{_CLOUD_LINK}.2" if scenario.routers else "192.168.1.10"
+
+
+def seen_address(scenario: Scenario, index: int) -> str:
+    """Return the address that the capture shows for a device."""
+    if scenario.nat and scenario.capture in ("wan", "cloud"):
+        return f"{_MIDDLE_LINK if scenario.routers > 1 else _CLOUD_LINK}.1"
+    return device_address(index)
+
+
+def captured_on(scenario: Scenario) -> tuple[str, str]:
+    """Return the host and the interface where the capture is taken."""
+    return {
+        "device": (scenario.device_host(0), _HOST_INTERFACE),
+        "lan": (ROUTERS[0], "lan1"),
+        "wan": (ROUTERS[0], "wan"),
+        "cloud": (CLOUD, _HOST_INTERFACE),
+    }[scenario.capture]
+
+
+def build(network: Network, scenario: Scenario) -> None:
+    """Build everything, with the rules that hold from the beginning."""
+    for host in scenario.hosts:
+        network.add_host(host)
+    if scenario.routers:
+        _join_devices(network, scenario)
+        _join_routers(network, scenario)
+    else:
+        addresses = [f"{cloud_address(scenario)}/24", f"{gateway_address(0)}/24"]
+        network.join(_device_end(scenario, 0), End(CLOUD, _HOST_INTERFACE, addresses))
+    for index in range(len(scenario.devices)):
+        route = f"route add default via {gateway_address(index)}"
+        network.configure(scenario.device_host(index), route)
+    if scenario.nat:
+        network.filter(ROUTERS[0], _MASQUERADE)
+    for box in scenario.boxes:
+        network.filter(box.on, _REDIRECT)
+    for host in scenario.hosts:
+        network.filter(host, _CHAINS)
+    for rule in scenario.rules:
+        if not rule.at:
+            add_rule(network, rule)
+    for host, settings in scenario.settings.items():  # last: the rules make some of the files
+        network.set(host, settings)
+
+
+def add_rule(network: Network, rule: Rule) -> None:
+    """Let a rule hold from now on."""
+    network.filter(rule.on, f"add rule inet lab {rule.chain} {rule.rule}\n")
+
+
+def _device_end(scenario: Scenario, index: int) -> End:
+    return End(scenario.device_host(index), _HOST_INTERFACE, [f"{device_address(index)}/24"])
+
+
+def _join_devices(network: Network, scenario: Scenario) -> None:
+    for index in range(len(scenario.devices)):
+        gateway = End(ROUTERS[0], f"lan{index + 1}", [f"{gateway_address(index)}/24"])
+        network.join(_device_end(scenario, index), gateway)
+
+
+def _join_routers(network: Network, scenario: Scenario) -> None:
+    first, last = ROUTERS[0], ROUTERS[scenario.routers - 1]
+    for router in {first, last}:
+        network.set(router, {"ipv4/ip_forward": "1"})
+    if first != last:
+        network.join(
+            End(first, "wan", [f"{_MIDDLE_LINK}.1/24"]), End(last, "lan", [f"{_MIDDLE_LINK}.2/24"])
+        )
+        network.configure(first, f"route add default via {_MIDDLE_LINK}.2")
+        network.configure(last, f"route add 192.168.0.0/16 via {_MIDDLE_LINK}.1")
+    network.join(
+        End(last, "wan", [f"{_CLOUD_LINK}.1/24"]),
+        End(CLOUD, _HOST_INTERFACE, [f"{cloud_address(scenario)}/24"]),
+    )
+    network.configure(CLOUD, f"route add default via {_CLOUD_LINK}.1")
