@@ -301,6 +301,7 @@ def test_half_erased_slot_is_still_the_device_key(start: int) -> None:
         (bytes(range(64)), "binary data"),
         (b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", "a certificate"),
         (b"-----BEGIN PUBLIC KEY-----\n!!\n-----END PUBLIC KEY-----\n", "no base64"),
+        (b"-----BEGIN PUBLIC KEY-----\nAAAAA=AAA\n-----END PUBLIC KEY-----\n", "no base64"),
         (b"A" * 70_000, "70000 bytes"),
     ],
 )

@@ -7,7 +7,7 @@ from base64 import b64decode
 from typing import NamedTuple
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----(.*?)(?:-----END|\Z)", re.DOTALL)
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]")
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _HEADER = re.compile(rb"^[A-Za-z-]+:.*$", re.MULTILINE)
 # Flash around PEM text that was written into a slot as it is, NUL of a C string.
 _FILL = b"\xff\0"
@@ -30,9 +30,9 @@ class PemBlock(NamedTuple):
     def der(self) -> bytes | None:
         """Decode the body; None when it is no base64. A cut body gives what is there."""
         text = b"".join(_HEADER.sub(b"", self.body).split()).rstrip(_FILL)
+        text = text.rstrip(b"=")
         if _NOT_BASE64.search(text):
             return None
-        text = text.rstrip(b"=")
         if len(text) % 4 == 1:
             text = text[:-1]
         return b64decode(text + b"=" * (-len(text) % 4))
