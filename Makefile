@@ -20,6 +20,8 @@ demo: setup
 test:
 	@scripts/setup dev
 	@scripts/need-tshark
+	@scripts/need-network
+	@scripts/need-interop
 	.venv/bin/pytest
 
 lint:

@@ -121,7 +121,9 @@ def measurement(*devices: DeviceReport, **changes: Any) -> Measurement:
 
 def healthy() -> Measurement:
     greetings = [
-        MessageEntry(direction="device_to_cloud", frame=9, t=0.25, hex="5002", summary="Hello product=6"),
+        MessageEntry(
+            direction="device_to_cloud", frame=9, t=0.25, hex="5002", summary="Hello product=6"
+        ),
         MessageEntry(direction="cloud_to_device", frame=11, t=0.5, hex="5102", summary="Hello"),
     ]
     spoken = connection(

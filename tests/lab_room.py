@@ -26,14 +26,14 @@ from handshake_probe.protocol.state import Role
 
 # Seconds; in the order and with the distances of the real ones.
 QUICK_DEVICE: dict[str, Any] = {
-    "read_timeout": 0.6,
-    "hello_wait": 0.4,
-    "ping_interval": 0.3,
-    "ping_timeout": 0.3,
+    "read_timeout": 1.2,
+    "hello_wait": 0.8,
+    "ping_interval": 0.5,
+    "ping_timeout": 0.5,
     "goodbye_wait": 1.0,
 }
-QUICK_CLOUD = Patience(identity=None, hello=None, handshake=0.4, idle=0.9, describe=0.5)
-LATE, HELD = 1.0, 3.0
+QUICK_CLOUD = Patience(identity=None, hello=None, handshake=0.8, idle=1.6, describe=0.9)
+LATE, HELD = 1.6, 2.0
 
 SOUND_CLOUD, SOUND_DEVICE = SOUND[Role.CLOUD], SOUND[Role.DEVICE]
 SLOT = damage.slot_of(vectors.DEVICE_NUMBERS)

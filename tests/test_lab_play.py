@@ -78,7 +78,7 @@ def test_functions_variables_and_events() -> None:
 
 
 def test_pings_keep_an_idle_session_alive() -> None:
-    met = meet(session=1.5)  # longer than the cloud waits for a byte
+    met = meet(session=2.0)  # longer than the cloud waits for a byte
     assert met.outcome is Outcome.KEPT
     assert met.cloud.text.count("--> ping") >= 2
 

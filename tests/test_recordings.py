@@ -10,22 +10,14 @@ from typing import Any
 
 import pytest
 
+from agreement import DEPTHS, assert_agrees, belongs, device_at
 from handshake_probe import pipeline
-from handshake_probe.model.measurement import DeviceReport, Measurement, to_json
+from handshake_probe.lab.scenario import Truth
+from handshake_probe.model.measurement import Measurement, to_json
 from handshake_probe.model.observations import ConnectionSeen
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 TRUTH: list[dict[str, Any]] = json.loads((CAPTURES / "truth.json").read_text())
-DEPTHS = ("none", "public", "server", "full")
-
-
-def belongs(name: str, depth: str) -> bool:
-    """Whether a key file is known at this depth."""
-    if depth == "public":
-        return name == "cloud_public.der"
-    if depth == "server":
-        return name == "cloud_private.pem" or name.endswith(".pub.pem")
-    return depth == "full"
 
 
 @cache
@@ -47,35 +39,24 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("keys")
 
 
-def device_at(measurement: Measurement, address: str) -> DeviceReport:
-    found = [device for device in measurement.devices if device.address == address]
-    assert len(found) == 1, [device.address for device in measurement.devices]
-    return found[0]
-
-
 @pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize("entry", TRUTH, ids=lambda entry: entry["file"])
 def test_verdict_agrees_with_what_was_done(
     entry: dict[str, Any], depth: str, scratch: Path
 ) -> None:
     measurement = judged(entry["file"], entry["keys"], depth, scratch)
-    settled = DEPTHS.index(depth) >= (*DEPTHS, "never").index(entry["settles_at"])
     for device in entry["devices"]:
-        verdict = device_at(measurement, device["ip"]).verdict
-        right = {device["cause"], *(entry.get("also") or ())}
-        if depth != "full":
-            right |= set(entry.get("also_below_full") or ())
-        if verdict.cause == "inconclusive":
-            assert not settled, verdict.summary
-            assert right & set(verdict.candidates), verdict.candidates
-            assert verdict.settles
-            assert len(verdict.candidates) >= 2
-        else:
-            assert verdict.cause in right, verdict.summary
-            if verdict.cause == device["cause"]:
-                assert verdict.stage == device["stage"]
-        if verdict.confidence == "proven":
-            assert verdict.candidates == [verdict.cause]
+        told = Truth(
+            cause=device["cause"],
+            stage=device["stage"],
+            settles_at=entry["settles_at"],
+            also=tuple(entry.get("also") or ()),
+            also_below_full=tuple(entry.get("also_below_full") or ()),
+        )
+        report = device_at(measurement, device["ip"])
+        assert_agrees(report, told, depth)
+        if report.verdict.confidence == "proven":
+            assert report.verdict.candidates == [report.verdict.cause]
 
 
 def whole_sessions(measurement: Measurement) -> set[int]:

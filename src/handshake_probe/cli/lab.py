@@ -91,6 +91,7 @@ def command() -> None:
 
 @command.command(
     "cloud",
+    short_help="Play a cloud until Ctrl-C.",
     epilog=examples(
         "lab cloud",
         "lab cloud --fault silent-after-identity",
@@ -148,8 +149,9 @@ def cloud(
 ) -> ExitCode:
     """Play a cloud until Ctrl-C or SIGTERM.
 
-    A device is registered by its public key in DIR/ID.pub.pem, also while the cloud runs. Ending
-    it is no failure once it has served a connection: exit code 0, else 130.
+    A device is registered by its public key in DIR/ID.pub.pem, also while the cloud runs. A Core
+    sends no key, so it needs --manner trusts. Ending the cloud is no failure once it has served a
+    connection: exit code 0, else 130.
     """
     fault = _find_fault(Role.CLOUD, fault_name)
     acts = tuple(_call(text) for text in calls)
@@ -170,12 +172,11 @@ def cloud(
             )
             count = keystore.registered_count(folder)
             address = host_port(*listener.getsockname()[:2])
-            complaints.note(
+            ready = (
                 f"listening on {address}, key {key.fingerprint}, {count} registered in {folder};"
                 f" devices need {folder / keystore.CLOUD_PUBLIC}"
             )
-            _say_fault(fault)
-            _until_stopped(served.serve(listener))
+            _until_stopped(served.serve(listener), (ready, *_told(fault)))
     except HandshakeProbeError as error:
         return complaints.expected(error, _HELP)
     return ExitCode.HEALTHY if served.served else ExitCode.INTERRUPTED
@@ -183,6 +184,7 @@ def cloud(
 
 @command.command(
     "device",
+    short_help="Play a device that connects to a cloud.",
     epilog=examples(
         "lab device --to 127.0.0.1",
         "lab device --to 192.168.1.5:5683 --server-key cloud_public.der",
@@ -284,14 +286,13 @@ def device(
                 session=session,
                 seed=seed,
             )
-            _say_fault(fault)
-            _until_stopped(played.run(*address, attempts))
+            _until_stopped(played.run(*address, attempts), _told(fault))
     except HandshakeProbeError as error:
         return complaints.expected(error, _HELP)
     return _EXITS[played.outcome]
 
 
-@command.command("faults", epilog=examples("lab faults"))
+@command.command("faults", short_help="List the faults, one a line.", epilog=examples("lab faults"))
 def faults() -> ExitCode:
     """List the faults: whose, name, what it does and what the other side sees of it."""
     for role in (Role.CLOUD, Role.DEVICE):
@@ -314,9 +315,9 @@ def _find_fault(role: Role, name: str | None) -> Fault:
     raise click.UsageError(f"a {role} has no fault '{name}'; {hint}", click.get_current_context())
 
 
-def _say_fault(fault: Fault) -> None:
-    if fault is not SOUND[fault.side]:
-        complaints.note(f"fault {fault.name}: {fault.line}")
+def _told(fault: Fault) -> tuple[str, ...]:
+    """Return what is said of a fault before it shows."""
+    return () if fault is SOUND[fault.side] else (f"fault {fault.name}: {fault.line}",)
 
 
 def _device_id(given: str | None, key_file: Path | None, fault: Fault) -> str:
@@ -383,14 +384,19 @@ def _log(path: Path | None) -> Iterator[Line | None]:
         yield lambda line: print(line, file=stream)
 
 
-def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
-    """Run to the end, or until Ctrl-C or SIGTERM; connections are closed either way."""
+def _until_stopped(work: Coroutine[Any, Any, None], notes: tuple[str, ...]) -> None:
+    """Run to the end, or until Ctrl-C or SIGTERM; connections are closed either way.
+
+    The notes are said as soon as both are heeded.
+    """
 
     async def run() -> None:
         task = asyncio.ensure_future(work)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, task.cancel)
+        for note in notes:
+            complaints.note(note)
         try:
             await task
         except asyncio.CancelledError:

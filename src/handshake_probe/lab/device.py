@@ -142,8 +142,8 @@ class Device:
             await Player(connection, sock, part, clock, entry).play()
         finally:
             self._settings = replace(self._settings, claim_code=connection.claim_code)
-            if part.kept:
-                self.outcome = Outcome.KEPT  # also when cancelled
+            if part.reached:  # also when cancelled
+                self.outcome = Outcome.KEPT if part.kept else Outcome.LOST
         if part.kept:
             return Outcome.KEPT
         if part.reached:

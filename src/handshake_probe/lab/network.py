@@ -40,16 +40,6 @@ class End(NamedTuple):
     addresses: Sequence[str]  # with prefix length
 
 
-def missing() -> str | None:
-    """Say what a network lacks on this machine; None when it can be built."""
-    absent = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if absent:
-        return f"{', '.join(absent)} not installed"
-    if os.geteuid() != 0:
-        return "network namespaces need root"
-    return None
-
-
 class Network:
     """Hosts and cables; a context manager that removes them all.
 
@@ -143,6 +133,22 @@ class Network:
 
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(enter).result()
+
+
+def missing() -> str | None:
+    """Say what a network lacks on this machine; None when one could be built and was removed."""
+    absent = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if absent:
+        return f"{', '.join(absent)} not installed"
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    try:
+        with Network() as attempt:
+            attempt.add_host("attempt")
+            attempt.filter("attempt", "table inet attempt\n")
+    except NetworkFailed as failure:
+        return str(failure)
+    return None
 
 
 def _run(command: Sequence[str], text: str = "") -> None:

@@ -77,6 +77,7 @@ class Player:
         self._entry = entry
         self._ends_at: float | None = None
         self._half_closed = False
+        self._left = False  # by the script
         self._reading: asyncio.Task[bytes] | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -228,6 +229,7 @@ class Player:
             await asyncio.sleep(delay.seconds)
 
     async def _leave_by(self, cut: Cut) -> None:
+        self._left = True
         self._entry.say(self._clock(), f"    fault: {cut.ending.replace('_', ' ')}")
         if cut.ending is Ending.HANG:
             await asyncio.sleep(cut.hold)
@@ -252,6 +254,8 @@ class Player:
     def _abandon(self) -> None:
         """End it at once, saying goodbye as far as that goes without waiting."""
         now, phase = self._clock(), self._connection.phase
+        if self._left:
+            return
         if phase is Phase.SESSION:
             self._tell(self._end_session(now))
         elif phase not in (Phase.IDLE, Phase.CLOSED):

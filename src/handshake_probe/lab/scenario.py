@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.model.vocabulary import Cause, Stage
@@ -48,8 +48,7 @@ class Truth:
             (self.stage, tuple(Stage)),
             (self.settles_at, _DEPTHS),
         ):
-            if word not in known:
-                raise ScenarioError(f"{word!r} is none of {', '.join(known)}")
+            _need_one_of(word, known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +109,7 @@ class Scenario:
     name: str
     what: str
     truth: Truth
-    routers: int = 2  # 0: the cloud is on the devices' own link
+    routers: Literal[0, 1, 2] = 2  # 0: the cloud is on the devices' own link
     capture: Literal["device", "lan", "wan", "cloud"] = "lan"  # lan and wan: of the first router
     seconds: float = 30.0  # the longest it may take; it ends with the last device
     settings: Mapping[str, Mapping[str, str]] = field(
@@ -213,7 +212,15 @@ def _fill(kind: type[Table], table: object) -> Table:
         required = item.default is MISSING and item.default_factory is MISSING
         if required and item.name not in table:
             raise ScenarioError(f"{kind.__name__.lower()} lacks {item.name}")
+    for name, hint in get_type_hints(kind).items():
+        if get_origin(hint) is Literal and name in table:
+            _need_one_of(table[name], get_args(hint))
     return kind(**{name: _frozen(value) for name, value in table.items()})
+
+
+def _need_one_of(value: object, known: Sequence[object]) -> None:
+    if value not in known:
+        raise ScenarioError(f"{value!r} is none of {', '.join(map(str, known))}")
 
 
 def _frozen(value: Any) -> Any:

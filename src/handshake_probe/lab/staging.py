@@ -55,8 +55,14 @@ class Recording(NamedTuple):
     cloud_log: Path
 
 
-async def run(scenario: Scenario, folder: Path) -> Recording:
+async def run(scenario: Scenario, folder: Path, cloud: Sequence[str] = ()) -> Recording:
     """Run a scenario and keep what it yields in an empty folder.
+
+    Args:
+        scenario: What to do.
+        folder: Where the capture, the logs, the keys and the truth go.
+        cloud: A command to run in place of `lab cloud`. It listens on port 5683 of all addresses;
+            its key and its register are in `folder/keys`.
 
     Raises:
         NetworkFailed: the network cannot be built here.
@@ -64,7 +70,7 @@ async def run(scenario: Scenario, folder: Path) -> Recording:
     """
     with Network() as network:
         async with AsyncExitStack() as ends:
-            return await _Stage(scenario, folder, network, ends).play()
+            return await _Stage(scenario, folder, network, ends).play(cloud)
 
 
 class _Stage:
@@ -88,15 +94,13 @@ class _Stage:
             cloud_log=folder / "cloud.jsonl",
         )
 
-    async def play(self) -> Recording:
+    async def play(self, cloud: Sequence[str]) -> Recording:
         self._make_keys()
         self._write_truth()
         topology.build(self.network, self.scenario)
         await self._serve()
         if self.scenario.cloud.listens:
-            command = (*_PROGRAM, "cloud", "--host", topology.cloud_address(self.scenario))
-            options = ("--keys", str(self.keys), "--write", str(self.recording.cloud_log))
-            await self._start(CLOUD, (*command, *options, *self.scenario.cloud.arguments), CLOUD)
+            await self._start(CLOUD, cloud or self._cloud_command(), CLOUD)
             await self._until(self._cloud_listens, CLOUD)
         tcpdump = await self._record()
         await self._timeline()
@@ -181,19 +185,22 @@ class _Stage:
         return process
 
     async def _timeline(self) -> None:
-        """Start the devices and change the rules in time; return when all devices ended."""
-        steps = [self._run_device(index, d) for index, d in enumerate(self.scenario.devices)]
-        later = [self._add_rule(rule) for rule in self.scenario.rules if rule.at]
-        changes = [asyncio.ensure_future(change) for change in later]
+        """Run the devices and change the rules in time; return when all devices ended."""
+        scenario = self.scenario
         try:
-            async with asyncio.timeout(self.scenario.seconds):
-                await asyncio.gather(*steps)
-        except TimeoutError:
-            pass
-        finally:
-            for change in changes:
-                change.cancel()
-            await asyncio.wait(changes) if changes else None
+            async with asyncio.TaskGroup() as group:
+                changes = [
+                    group.create_task(self._add_rule(rule)) for rule in scenario.rules if rule.at
+                ]
+                devices = [
+                    group.create_task(self._run_device(index, device))
+                    for index, device in enumerate(scenario.devices)
+                ]
+                await asyncio.wait(devices, timeout=scenario.seconds)
+                for task in (*changes, *devices):
+                    task.cancel()
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
 
     async def _add_rule(self, rule: Rule) -> None:
         await asyncio.sleep(rule.at)
@@ -211,6 +218,13 @@ class _Stage:
             process = await self._start(host, self._device_command(index, device), host)
             await process.wait()
             await asyncio.sleep(_PAUSE if device.runs > 1 else 0)
+
+    def _cloud_command(self) -> tuple[str, ...]:
+        return (
+            *(*_PROGRAM, "cloud", "--host", topology.cloud_address(self.scenario)),
+            *("--keys", str(self.keys), "--write", str(self.recording.cloud_log)),
+            *self.scenario.cloud.arguments,
+        )
 
     def _device_command(self, index: int, device: Device) -> tuple[str, ...]:
         resolver = self.folder / f"resolv{index}.conf"
@@ -245,8 +259,12 @@ class _Stage:
 
     def _cloud_listens(self) -> bool:
         """Look into the kernel's table: to connect would be a connection of its own."""
-        table = self.network.within(CLOUD, Path("/proc/thread-self/net/tcp").read_text)
-        rows = [line.split() for line in table.splitlines()[1:]]
+
+        def tables() -> list[str]:
+            return [path.read_text() for path in Path("/proc/thread-self/net").glob("tcp*")]
+
+        texts = self.network.within(CLOUD, tables)
+        rows = [line.split() for text in texts for line in text.splitlines()[1:]]
         return any(row[1].endswith(f":{PORT:04X}") and row[3] == _LISTENING for row in rows)
 
     async def _until(self, true: Callable[[], bool], name: str) -> None:
