@@ -42,9 +42,9 @@ def device_at(measurement: Measurement, address: str) -> DeviceReport:
     return found[0]
 
 
-def assert_agrees(device: DeviceReport, truth: Truth, depth: str) -> None:
+def assert_agrees(judgement: DeviceReport | Measurement, truth: Truth, depth: str) -> None:
     """The verdict is right, or leaves open what cannot be known yet."""
-    verdict = device.verdict
+    verdict = judgement.verdict
     right = {truth.cause, *truth.also}
     if depth != "full":
         right |= set(truth.also_below_full)

@@ -255,7 +255,7 @@ def _overall(devices: Sequence[DeviceReport], findings: Sequence[Finding]) -> Ve
             mechanism=Mechanism.NO_TRAFFIC,
             stage=Stage.NONE,
             confidence=Confidence.POSSIBLE,
-            candidates=[Cause.DEVICE_FAULT, Cause.NETWORK_BLOCKED],
+            candidates=[Cause.DEVICE_FAULT, Cause.NETWORK_BLOCKED, Cause.HEALTHY],
             recovered=False,
             findings=[finding.code for finding in findings],
             ruled_out=[],

@@ -20,6 +20,7 @@ FOLDER = Path(__file__).with_name("scenarios")
 DEVICE = "device"  # the first one's host; then device2, …
 CLOUD = "cloud"
 ROUTERS = ("router1", "router2")  # from the devices' side
+SHAPER = "shaper"  # between the last router and the cloud; none of `Scenario.hosts`
 
 _DEPTHS = ("none", "public", "server", "full", "never")
 
@@ -62,6 +63,7 @@ class Device:
     start: float = 0.0  # seconds after the cloud listens
     runs: int = 1  # how often the program is run, one after the other
     arguments: tuple[str, ...] = ()  # of `lab device`, besides address, keys and log
+    seen: bool = True  # whether anything that it does for its session is in the capture
     truth: Truth | None = None  # where it differs from the scenario's
 
 
@@ -103,6 +105,17 @@ class Injection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shaper:
+    """What the cable of the cloud does to the frames of either way; the last three by chance."""
+
+    delay: float = 0.0  # seconds
+    jitter: float = 0.0  # at most so much longer
+    loss: float = 0.0  # probabilities, 0 to 1
+    duplicate: float = 0.0
+    reorder: float = 0.0  # of being held back for `shaper.HOLD`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """Everything about one recording."""
 
@@ -123,6 +136,7 @@ class Scenario:
     rules: tuple[Rule, ...] = ()
     boxes: tuple[Box, ...] = ()
     injections: tuple[Injection, ...] = ()
+    shaper: Shaper | None = None
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -168,7 +182,7 @@ def _scenario(name: str, table: dict[str, Any]) -> Scenario:
     devices = tuple(
         _fill(Device, entry | _truth(entry)) for entry in _entries(table.pop("device", [{}]))
     )
-    parts = {
+    parts: dict[str, Any] = {
         "name": name,
         "devices": devices,
         "cloud": _fill(Cloud, table.pop("cloud", {})),
@@ -178,6 +192,8 @@ def _scenario(name: str, table: dict[str, Any]) -> Scenario:
             _fill(Injection, entry) for entry in _entries(table.pop("injection", []))
         ),
     }
+    if "shaper" in table:
+        parts["shaper"] = _fill(Shaper, table["shaper"])
     scenario = _fill(Scenario, table | _truth(table) | parts)
     hosts = {item.on for item in scenario.rules} | {item.on for item in scenario.boxes}
     hosts |= {item.on for item in scenario.injections} | {*scenario.settings}
@@ -185,7 +201,11 @@ def _scenario(name: str, table: dict[str, Any]) -> Scenario:
         if host not in scenario.hosts:
             raise ScenarioError(f"there is no host {host!r}, only {', '.join(scenario.hosts)}")
     if not scenario.routers and (
-        scenario.capture in ("lan", "wan") or scenario.boxes or scenario.nat or len(devices) > 1
+        scenario.capture in ("lan", "wan")
+        or scenario.boxes
+        or scenario.nat
+        or scenario.shaper
+        or len(devices) > 1
     ):
         raise ScenarioError("this needs a router")
     return scenario

@@ -20,7 +20,8 @@ from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.lab import damage, keystore, stand_ins, topology
 from handshake_probe.lab.injector import Injector, forging_socket, sniffing_socket
 from handshake_probe.lab.network import Network
-from handshake_probe.lab.scenario import CLOUD, ROUTERS, Box, Device, Rule, Scenario
+from handshake_probe.lab.scenario import CLOUD, ROUTERS, SHAPER, Box, Device, Rule, Scenario
+from handshake_probe.lab.shaper import Bridge, bridging_socket
 from handshake_probe.lab.topology import PORT
 
 CLOUD_NAME = "device.spark.io"
@@ -131,9 +132,11 @@ class _Stage:
     def _write_truth(self) -> None:
         scenario = self.scenario
         devices = [
-            {"device_id": scenario.device_id(index), "ip": address}
-            | asdict(scenario.truth_of(scenario.devices[index]))
-            for index, address in enumerate(self.recording.addresses)
+            {"device_id": scenario.device_id(index), "ip": address, "seen": device.seen}
+            | asdict(scenario.truth_of(device))
+            for index, (device, address) in enumerate(
+                zip(scenario.devices, self.recording.addresses, strict=True)
+            )
         ]
         truth = {"file": self.recording.capture.name, "what": scenario.what, "devices": devices}
         (self.folder / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
@@ -161,6 +164,12 @@ class _Stage:
             forger = within(injection.on, forging_socket)
             injector = Injector(sniffer, forger, injection.length, injection.ttl)
             self.ends.callback(injector.close)
+        if scenario.shaper:
+            one, other = (
+                within(SHAPER, partial(bridging_socket, interface))
+                for interface in topology.SHAPER_ENDS
+            )
+            self.ends.callback(Bridge(one, other, scenario.shaper, scenario.name).close)
 
     def _service(self, box: Box) -> stand_ins.Serve:
         text = box.text.encode()

@@ -5,15 +5,20 @@
     device2 192.168.2.2 ── 192.168.2.1 lan2 ┘  10.66.0.1   10.66.0.2  10.77.0.1
 
 With one router, that has 10.77.0.1; with none, the cloud has 192.168.1.1 and 192.168.1.10.
+A shaper is a host in the middle of the cloud's cable, without addresses.
 """
 
 from __future__ import annotations
 
+from functools import partial
+
 from handshake_probe.lab.network import End, Network
-from handshake_probe.lab.scenario import CLOUD, ROUTERS, Rule, Scenario
+from handshake_probe.lab.scenario import CLOUD, ROUTERS, SHAPER, Rule, Scenario
+from handshake_probe.lab.shaper import send_as_on_a_wire
 
 PORT = 5683
 BOX_PORT = 8080  # where a box on a router listens
+SHAPER_ENDS = ("near", "far")  # its interfaces: to the router, to the cloud
 
 _CLOUD_LINK, _MIDDLE_LINK = "10.77.0", "10.66.0"
 _HOST_INTERFACE = "eth0"
@@ -119,8 +124,13 @@ def _join_routers(network: Network, scenario: Scenario) -> None:
         )
         network.configure(first, f"route add default via {_MIDDLE_LINK}.2")
         network.configure(last, f"route add 192.168.0.0/16 via {_MIDDLE_LINK}.1")
-    network.join(
-        End(last, "wan", [f"{_CLOUD_LINK}.1/24"]),
-        End(CLOUD, _HOST_INTERFACE, [f"{cloud_address(scenario)}/24"]),
-    )
+    router_end = End(last, "wan", [f"{_CLOUD_LINK}.1/24"])
+    cloud_end = End(CLOUD, _HOST_INTERFACE, [f"{cloud_address(scenario)}/24"])
+    if scenario.shaper:
+        network.add_host(SHAPER)
+        for end, interface in zip((router_end, cloud_end), SHAPER_ENDS, strict=True):
+            network.join(end, End(SHAPER, interface, []))
+            network.within(end.host, partial(send_as_on_a_wire, end.interface))
+    else:
+        network.join(router_end, cloud_end)
     network.configure(CLOUD, f"route add default via {_CLOUD_LINK}.1")
