@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from handshake_probe.diagnose.case import OPENED, Case
-from handshake_probe.diagnose.judge_identity import (
+from handshake_probe.diagnose.judge_form import (
     foreign_answer,
+    odd_signature,
+    odd_size,
     surplus_nonce,
 )
 from handshake_probe.diagnose.judge_register import SENT_KEY_FLAWS
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
-from handshake_probe.model.observations import CredentialsSeen, KeyTest
+from handshake_probe.model.observations import KeyTest
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
 # A device needs up to 0.6 s for RSA; with a failing internet test it closes 10.3 s later at most.
 DEVICE_DECIDES = 15.0
-CREDENTIALS_SIZE = 384
 
 
 def judge_credentials(case: Case) -> Judgement:
@@ -59,8 +60,8 @@ def judge_credentials(case: Case) -> Judgement:
     return (
         foreign_answer(case)
         or surplus_nonce(case)
-        or _odd_size(case, got, clue)
-        or _odd_signature(case, got, clue)
+        or odd_size(case, got, clue)
+        or odd_signature(case, got, clue)
         or _by_register(case, clue)
         or _by_device_key(case, clue)
         or _by_signature(case, clue)
@@ -84,66 +85,6 @@ def _cloud_closed(case: Case, waited: float, evidence: tuple[str, ...]) -> Judge
 def _signature(case: Case) -> KeyTest | None:
     """The signature as the cloud's key shows it."""
     return case.test("signature", case.keys.cloud_key)
-
-
-def _odd_size(case: Case, got: CredentialsSeen, clue: Clue) -> Judgement | None:
-    """More than 384 bytes: a cloud that encrypts for a larger key, or no cloud."""
-    if got.received == CREDENTIALS_SIZE:
-        return None
-    return undecided(
-        (Cause.SERVER_FAULT, Cause.DEVICE_KEY_CORRUPTION, Cause.NETWORK_BLOCKED),
-        Mechanism.CREDENTIALS_MALFORMED,
-        Clue(
-            "HP508",
-            f"The cloud answers the identity with {got.received} bytes instead of 384.",
-            (case.connection.id, *frames(got.frame)),
-        ),
-        f"The cloud's answer has {got.received} bytes, and 384 are right: most likely it has a "
-        "key of another size on file for this device.",
-        "The public key the cloud has on file for this device: it must have 1024 bits.",
-        clue,
-    )
-
-
-def _odd_signature(case: Case, got: CredentialsSeen, clue: Clue) -> Judgement | None:
-    """Signatures and HMACs that no device can accept, whoever holds which key."""
-    connection = case.connection
-    evidence = (connection.id, *frames(got.frame))
-    digest_info = next((t for t in case.tests("signature") if t.state == "digest_info"), None)
-    if digest_info is not None:
-        return caused(
-            Cause.SERVER_FAULT,
-            Mechanism.SIGNATURE_MALFORMED,
-            Clue(
-                "HP507",
-                "The signature carries a DigestInfo; devices expect the bare 20 bytes.",
-                evidence,
-            ),
-            "The cloud signs in a form that no device accepts: its software is at fault.",
-            clue,
-        )
-    odd = next((t for t in case.tests("signature") if t.state == "padding_good_length_odd"), None)
-    if odd is not None:
-        return caused(
-            Cause.SERVER_FAULT,
-            Mechanism.SIGNATURE_MALFORMED,
-            Clue("HP507", f"The signed body has {odd.length} bytes, 20 are right.", evidence),
-            "The cloud signs in a form that no device accepts: its software is at fault.",
-            clue,
-        )
-    if any(t.state == "hmac_differs" and t.private for t in case.tests("credentials")):
-        return caused(
-            Cause.SERVER_FAULT,
-            Mechanism.SIGNATURE_MALFORMED,
-            Clue(
-                "HP509",
-                "The credentials open with the device's key, but the signed HMAC is another one.",
-                evidence,
-            ),
-            "The cloud signs the wrong bytes: its software is at fault.",
-            clue,
-        )
-    return None
 
 
 def _by_register(case: Case, clue: Clue) -> Judgement | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handshake_probe.diagnose.case import OPENED, Case
+from handshake_probe.diagnose.judge_form import foreign_answer, surplus_nonce
 from handshake_probe.diagnose.judge_nonce import accepted_by_first_hop, judge_foreign_nonce
 from handshake_probe.diagnose.judge_register import judge_register
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
@@ -11,7 +12,6 @@ from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechani
 
 # Clouds answer an identity within a second; JS servers wait 10 or 30 s for one, devices 20 s.
 ANSWER_PATIENCE = 8.0
-NONCE_SIZE = 40
 # The device reads for 20 s; when it closes much earlier it did not wait for the answer.
 DEVICE_READS = 15.0
 OPEN_QUESTION = (
@@ -35,48 +35,6 @@ def judge_identity(case: Case) -> Judgement:
         or surplus_nonce(case)
         or _partial_credentials(case)
         or _by_ending(case)
-    )
-
-
-def foreign_answer(case: Case) -> Judgement | None:
-    """A proxy that let the nonce pass and answers the identity in its own protocol."""
-    got = case.connection.credentials
-    if got is None or got.looks_like is None:
-        return None
-    return caused(
-        Cause.NETWORK_BLOCKED,
-        Mechanism.FOREIGN_NONCE,
-        Clue(
-            "HP121",
-            f"The identity is answered with {got.looks_like.upper()}"
-            + (f' ("{got.excerpt[:48]}").' if got.excerpt else "."),
-            (case.connection.id, *frames(got.frame)),
-            Confidence.LIKELY,
-        ),
-        f"A proxy answers the device's identity with {got.looks_like.upper()}: "
-        "the network intercepts the connection.",
-        others=(Cause.SERVER_FAULT,),
-    )
-
-
-def surplus_nonce(case: Case) -> Judgement | None:
-    """A cloud that sends more than 40 bytes first: the device takes the rest for its answer."""
-    nonce = case.connection.nonce
-    if nonce is None or nonce.received <= NONCE_SIZE or nonce.flaws:
-        return None
-    clue = Clue(
-        "HP503",
-        f"The cloud's first message has {nonce.received} bytes; devices read 40 and take the rest "
-        "for the beginning of the credentials.",
-        (case.connection.id, *frames(nonce.frame)),
-        Confidence.LIKELY,
-    )
-    return caused(
-        Cause.SERVER_FAULT,
-        Mechanism.NONCE_MALFORMED,
-        clue,
-        "The cloud's first message is too long, and everything after it is misread.",
-        others=(Cause.NETWORK_BLOCKED,),
     )
 
 

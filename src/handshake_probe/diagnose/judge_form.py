@@ -1,0 +1,112 @@
+"""Rules for what the cloud sends when its form alone is wrong, whoever holds which key."""
+
+from __future__ import annotations
+
+from handshake_probe.diagnose.case import Case
+from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
+from handshake_probe.model.observations import CredentialsSeen
+from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism
+
+NONCE_SIZE, CREDENTIALS_SIZE = 40, 384
+
+
+def foreign_answer(case: Case) -> Judgement | None:
+    """A proxy that let the nonce pass and answers the identity in its own protocol."""
+    got = case.connection.credentials
+    if got is None or got.looks_like is None:
+        return None
+    return caused(
+        Cause.NETWORK_BLOCKED,
+        Mechanism.FOREIGN_NONCE,
+        Clue(
+            "HP121",
+            f"The identity is answered with {got.looks_like.upper()}"
+            + (f' ("{got.excerpt[:48]}").' if got.excerpt else "."),
+            (case.connection.id, *frames(got.frame)),
+            Confidence.LIKELY,
+        ),
+        f"A proxy answers the device's identity with {got.looks_like.upper()}: "
+        "the network intercepts the connection.",
+        others=(Cause.SERVER_FAULT,),
+    )
+
+
+def surplus_nonce(case: Case) -> Judgement | None:
+    """A cloud that sends more than 40 bytes first: the device takes the rest for its answer."""
+    nonce = case.connection.nonce
+    if nonce is None or nonce.received <= NONCE_SIZE or nonce.flaws:
+        return None
+    clue = Clue(
+        "HP503",
+        f"The cloud's first message has {nonce.received} bytes; devices read 40 and take the rest "
+        "for the beginning of the credentials.",
+        (case.connection.id, *frames(nonce.frame)),
+        Confidence.LIKELY,
+    )
+    return caused(
+        Cause.SERVER_FAULT,
+        Mechanism.NONCE_MALFORMED,
+        clue,
+        "The cloud's first message is too long, and everything after it is misread.",
+        others=(Cause.NETWORK_BLOCKED,),
+    )
+
+
+def odd_size(case: Case, got: CredentialsSeen, clue: Clue) -> Judgement | None:
+    """More than 384 bytes: a cloud that encrypts for a larger key, or no cloud."""
+    if got.received == CREDENTIALS_SIZE:
+        return None
+    return undecided(
+        (Cause.SERVER_FAULT, Cause.DEVICE_KEY_CORRUPTION, Cause.NETWORK_BLOCKED),
+        Mechanism.CREDENTIALS_MALFORMED,
+        Clue(
+            "HP508",
+            f"The cloud answers the identity with {got.received} bytes instead of 384.",
+            (case.connection.id, *frames(got.frame)),
+        ),
+        f"The cloud's answer has {got.received} bytes, and 384 are right: most likely it has a "
+        "key of another size on file for this device.",
+        "The public key the cloud has on file for this device: it must have 1024 bits.",
+        clue,
+    )
+
+
+def odd_signature(case: Case, got: CredentialsSeen, clue: Clue) -> Judgement | None:
+    """Signatures and HMACs that no device can accept, whoever holds which key."""
+    connection = case.connection
+    evidence = (connection.id, *frames(got.frame))
+    digest_info = next((t for t in case.tests("signature") if t.state == "digest_info"), None)
+    if digest_info is not None:
+        return caused(
+            Cause.SERVER_FAULT,
+            Mechanism.SIGNATURE_MALFORMED,
+            Clue(
+                "HP507",
+                "The signature carries a DigestInfo; devices expect the bare 20 bytes.",
+                evidence,
+            ),
+            "The cloud signs in a form that no device accepts: its software is at fault.",
+            clue,
+        )
+    odd = next((t for t in case.tests("signature") if t.state == "padding_good_length_odd"), None)
+    if odd is not None:
+        return caused(
+            Cause.SERVER_FAULT,
+            Mechanism.SIGNATURE_MALFORMED,
+            Clue("HP507", f"The signed body has {odd.length} bytes, 20 are right.", evidence),
+            "The cloud signs in a form that no device accepts: its software is at fault.",
+            clue,
+        )
+    if any(t.state == "hmac_differs" and t.private for t in case.tests("credentials")):
+        return caused(
+            Cause.SERVER_FAULT,
+            Mechanism.SIGNATURE_MALFORMED,
+            Clue(
+                "HP509",
+                "The credentials open with the device's key, but the signed HMAC is another one.",
+                evidence,
+            ),
+            "The cloud signs the wrong bytes: its software is at fault.",
+            clue,
+        )
+    return None
