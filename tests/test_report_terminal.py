@@ -391,3 +391,14 @@ def test_every_word_of_the_vocabulary_can_be_told(word: Any) -> None:
     seen = documents.connection(cause, stage=stage, ended_by=ended)
     judged = documents.verdict(cause, stage=stage, candidates=list(Cause))
     assert told(documents.measurement(documents.device(judged, connections=[seen, seen])))
+
+
+def test_an_option_in_backticks_is_no_command() -> None:
+    stream = io.StringIO()
+    page = Page(stream, {"COLUMNS": "80"})
+    page.step(
+        "1. ", "The cloud's key (`--keys`), which its operator has. Without it: `particle keys x`"
+    )
+    lines = stream.getvalue().splitlines()
+    assert "key (`--keys`), which its operator has." in lines[0]
+    assert lines[-1].strip() == "particle keys x"

@@ -48,7 +48,8 @@ _ASCII_TYPOGRAPHY = str.maketrans(
     {"–": "-", "—": "-", "’": "'", "…": "...", "×": "x", "·": "-", "“": '"', "”": '"'}
 )
 _GLUE = "\ue000"  # a blank where no line may break; `visible` lets none in
-_COMMAND = re.compile(r"`([^`\s]+ [^`]*)`")
+# A command has arguments; its opening backtick follows a blank, so no closing one is taken for it.
+_COMMAND = re.compile(r"(?:(?<=[\s(])|^)`([^`\s]+ [^`]*)`")
 
 
 class Page:
