@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import msgspec
 
+from handshake_probe.model.observation import Observation
+from handshake_probe.model.probed import (
+    DnsProbed,
+    HandshakeProbed,
+    HopProbed,
+    IdleProbed,
+    PacketsRecorded,
+    TcpProbed,
+    UdpProbed,
+    VantageSeen,
+)
 from handshake_probe.model.vocabulary import EndedBy, Stage
-
-
-class Observation(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
-    """Base of all observation kinds."""
-
-    id: str  # "o1", "o2", … in the order of the capture
 
 
 class ControlSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -311,4 +316,12 @@ AnyObservation = (
     | PathTtlSeen
     | UdpCloudSeen
     | CaptureSeen
+    | VantageSeen
+    | DnsProbed
+    | TcpProbed
+    | HopProbed
+    | UdpProbed
+    | IdleProbed
+    | HandshakeProbed
+    | PacketsRecorded
 )
