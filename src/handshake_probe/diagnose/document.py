@@ -22,6 +22,7 @@ from handshake_probe.diagnose.judge_device import (
 )
 from handshake_probe.diagnose.judge_dns import judge_dns
 from handshake_probe.diagnose.judgement import Judgement
+from handshake_probe.diagnose.remedies import filled
 from handshake_probe.diagnose.topology import Topology
 from handshake_probe.model.measurement import (
     SCHEMA,
@@ -235,14 +236,8 @@ def _next_steps(device: Device, verdict: DeviceVerdict, findings: Sequence[Findi
         "{cloud}": cloud or "the cloud",
         "{port}": cloud.rpartition(":")[2] if cloud else "5683",
     }
-    unique = dict.fromkeys(_filled(step, fill) for step in steps)
+    unique = dict.fromkeys(filled(step, fill) for step in steps)
     return list(unique)
-
-
-def _filled(text: str, values: Mapping[str, str]) -> str:
-    for mark, value in values.items():
-        text = text.replace(mark, value)
-    return text
 
 
 def _overall(devices: Sequence[DeviceReport], findings: Sequence[Finding]) -> Verdict:

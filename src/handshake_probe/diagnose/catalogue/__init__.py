@@ -13,12 +13,13 @@ from handshake_probe.diagnose.catalogue import (
     device_key,
     network,
     peers,
+    probe,
     server_key,
 )
 from handshake_probe.diagnose.catalogue.entry import Entry
 
 CATALOGUE: dict[str, Entry] = {
     entry.code: entry
-    for room in (network, server_key, device_key, account, peers, capture)
+    for room in (network, server_key, device_key, account, peers, capture, probe)
     for entry in room.ENTRIES
 }

@@ -1,0 +1,1 @@
+"""Judges what an active probe saw: the same words and findings as for captures."""

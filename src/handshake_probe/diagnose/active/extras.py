@@ -1,0 +1,156 @@
+"""What a probe saw beside the cloud's port: controls, other generations, idle time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from handshake_probe.diagnose.active.case import ProbeCase
+from handshake_probe.diagnose.judgement import Clue, Judgement, caused
+from handshake_probe.model.probed import Connect, IdleProbed, UdpProbed
+from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism
+
+# The firmware pings every 15 s and waits 10 s for the answer.
+LONGEST_SILENCE = 25.0
+NEWER = ("coap_ping", "dtls_client_hello")
+INTERNET = ("ntp", "tcp_8.8.8.8_53")
+
+
+def judge_idle(case: ProbeCase) -> Judgement | None:
+    """Whether the path forgets a connection before the firmware's next ping."""
+    lost = [i for i in case.idle if i.kept is False and i.silence <= LONGEST_SILENCE]
+    if not lost:
+        return None
+    shortest = min(lost, key=lambda item: item.silence)
+    alive = any(i.kept for i in case.idle if i.silence < shortest.silence)
+    return caused(
+        Cause.NETWORK_BLOCKED,
+        Mechanism.IDLE_TIMEOUT,
+        Clue(
+            "HP174",
+            f"A connection that was silent for {shortest.silence:.0f} s is dead afterwards"
+            + (", one that was silent for less still works." if alive else "."),
+            tuple(i.id for i in case.idle),
+            Confidence.LIKELY,
+        ),
+        f"Something on the path forgets a connection after {shortest.silence:.0f} s of silence; "
+        "the firmware pings every 15 s.",
+        others=() if alive and len(lost) > 1 else (Cause.SERVER_FAULT,),
+        assumption=None if alive and len(lost) > 1 else "that the cloud itself did not end it",
+    )
+
+
+def remarks(case: ProbeCase) -> list[Clue]:
+    """Everything that is worth saying and decides nothing by itself."""
+    return [
+        *_attempts(case),
+        *_controls(case),
+        *_newer_generation(case.udp),
+        *_internet_test(case),
+        *_idle(case.idle),
+        *_recorded(case),
+    ]
+
+
+def _attempts(case: ProbeCase) -> list[Clue]:
+    found = []
+    for address in case.addresses:
+        failed = [a for a in address.attempts if a.outcome is not Connect.CONNECTED]
+        if failed and address.connected:
+            found.append(
+                Clue(
+                    "HP168",
+                    f"{len(failed)} of {len(address.attempts)} attempts to {address.target} "
+                    "failed, the others came up.",
+                    tuple(a.id for a in failed[:4]),
+                )
+            )
+    return found
+
+
+def _controls(case: ProbeCase) -> list[Clue]:
+    found = []
+    for address in case.addresses:
+        if address.connected:
+            continue
+        for control in address.controls:
+            if control.outcome in (Connect.CONNECTED, Connect.REFUSED):
+                word = (
+                    "accepts" if control.outcome is Connect.CONNECTED else "refuses, so it answers"
+                )
+                found.append(
+                    Clue(
+                        "HP165", f"Control: {control.target}, the same host, {word}.", (control.id,)
+                    )
+                )
+    failed = any(not address.connected for address in case.addresses)
+    if failed and not case.outside_answers:
+        evidence = tuple(q.id for q in case.lookups if q.role == "public")
+        if evidence:
+            found.append(
+                Clue("HP178", "Nothing beyond this network answered any test.", evidence[:4])
+            )
+    return found
+
+
+def _newer_generation(udp: Sequence[UdpProbed]) -> list[Clue]:
+    found = []
+    for test in udp:
+        if test.test not in NEWER:
+            continue
+        if test.outcome == "answered":
+            text = f"UDP {test.target} answers ({(test.answer or 'something').replace('_', ' ')})."
+            found.append(Clue("HP170", text, (test.id,)))
+        elif test.outcome == "rejected" and test.icmp is not None:
+            message = test.icmp
+            text = (
+                f"{message.source} refuses UDP {test.target}: "
+                f"ICMP type {message.type} code {message.code}."
+            )
+            found.append(Clue("HP169", text, (test.id,)))
+        elif test.outcome == "silent":
+            text = f"UDP {test.target} answers nothing; it may, so this is unconfirmed."
+            found.append(Clue("HP169", text, (test.id,), Confidence.POSSIBLE))
+    return found
+
+
+def _internet_test(case: ProbeCase) -> list[Clue]:
+    tests = [u for u in case.udp if u.test in INTERNET]
+    bad = [u for u in tests if u.outcome != "answered"]
+    if not tests:
+        return []
+    names = " and ".join(f"{u.test.replace('_', ' ')} ({u.target})" for u in bad or tests)
+    if bad:
+        text = (
+            f"The device's own internet test fails here: {names}. "
+            "A failing device blinks orange twice."
+        )
+    else:
+        text = f"The device's own internet test passes here: {names}."
+    return [Clue("HP150" if bad else "HP171", text, tuple(u.id for u in tests))]
+
+
+def _idle(idle: Sequence[IdleProbed]) -> list[Clue]:
+    kept = [i for i in idle if i.kept]
+    if not kept:
+        return []
+    longest = max(kept, key=lambda item: item.silence)
+    return [
+        Clue(
+            "HP173",
+            f"The path keeps a connection that is silent for {longest.silence:.0f} s.",
+            tuple(i.id for i in idle),
+        )
+    ]
+
+
+def _recorded(case: ProbeCase) -> list[Clue]:
+    recorded = case.recorded
+    if recorded is None or recorded.refused is None:
+        return []
+    return [
+        Clue(
+            "HP175",
+            f"The probe's own packets were not recorded: {recorded.refused}.",
+            (recorded.id,),
+        )
+    ]
