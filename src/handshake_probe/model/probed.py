@@ -24,13 +24,24 @@ class VantageSeen(Observation, frozen=True, kw_only=True, tag="vantage"):
     network: str | None = None  # the subnet of that interface, "192.168.1.0/24"
     gateway: str | None = None
     default_routes: list[str] = []  # interfaces, the preferred one first
+    ip_versions: list[int] | None = None  # 4 and 6, where there is a default route
     tunnels: list[str] = []  # interfaces that are up and lead elsewhere (VPN)
     through_tunnel: bool = False  # packets to the cloud leave by one of them
     resolvers: list[str] = []  # addresses, as this machine is configured
+    resolver_stub: str | None = None  # a forwarder on this machine that stands before them
     wifi: str | None = None  # name of the wireless network
     device: str | None = None  # the device's address, as the user gave it
     device_network: bool | None = None  # whether that address is in `network`
     error_queue: bool = False  # this system says who sent an ICMP error, without privilege
+
+
+class IcmpAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An ICMP error from the socket's error queue."""
+
+    source: str
+    version: int  # 4 or 6
+    type: int
+    code: int
 
 
 class Lookup(StrEnum):
@@ -40,6 +51,7 @@ class Lookup(StrEnum):
     EMPTY = "empty"  # NOERROR without an address of the type asked for
     NXDOMAIN = "nxdomain"
     REFUSED = "refused"  # any other error code
+    MALFORMED = "malformed"  # what came answers no such question
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"  # ICMP, TCP reset, no route
 
@@ -52,24 +64,19 @@ class DnsProbed(Observation, frozen=True, kw_only=True, tag="dns_probe"):
     role: str  # "configured", "public", "system"
     transport: str  # "udp", "tcp", "system"
     name: str
-    purpose: str  # "cloud", "control" (a name that exists), "random" (one that cannot)
+    # "cloud", "control" (a name that exists), "random" (one that cannot), "nat64" (ipv4only.arpa),
+    # "internet_test" (the time server)
+    purpose: str
     type: str  # "A", "AAAA"
     outcome: Lookup
     seconds: float
-    rcode: str | None = None
+    rcode: str | None = None  # the resolver's, or the name of getaddrinfo's error
     addresses: list[str] = []
     aliases: list[str] = []
     attempts: int = 1
+    truncated: bool = False  # by UDP; what is told then came by TCP
     second_answer: list[str] | None = None  # addresses of a later, different answer
-
-
-class IcmpAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """An ICMP error from the socket's error queue."""
-
-    source: str
-    version: int  # 4 or 6
-    type: int
-    code: int
+    icmp: IcmpAnswer | None = None  # what made it unreachable
 
 
 class Connect(StrEnum):
@@ -121,7 +128,7 @@ class TcpProbed(Observation, frozen=True, kw_only=True, tag="tcp_probe"):
 
     time: float
     target: str
-    purpose: str  # "cloud", "other_port", "other_host", "unused_address"
+    purpose: str  # "cloud", "other_port", "other_host", "unused_address", "internet_test"
     outcome: Connect
     seconds: float  # until the outcome
     failure: str | None = None  # OONI's word: "connection_refused", "generic_timeout_error" …

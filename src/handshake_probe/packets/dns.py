@@ -38,6 +38,7 @@ class DnsMessage(NamedTuple):
     addresses: tuple[str, ...]  # A and AAAA records of the answer section, as text
     aliases: tuple[DnsAlias, ...]  # CNAME records of the answer section, in order
     truncated: bool  # TC flag: the whole answer needs TCP
+    damaged: bool = False  # some of it could not be read and is left out
 
 
 def read_dns(payload: bytes) -> DnsMessage | None:
@@ -73,6 +74,7 @@ def read_dns(payload: bytes) -> DnsMessage | None:
             tuple(addresses),
             tuple(aliases),
             bool(message.flags & dns.flags.TC),
+            bool(message.errors),
         )
     except Exception:
         # Hostile bytes make a general-purpose parser fail in ways its documentation does not list.

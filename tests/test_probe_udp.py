@@ -1,0 +1,232 @@
+"""CoAP ping, DTLS ClientHello and time over UDP, against real peers and through real filters."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import aiocoap
+import aiocoap.resource
+import pytest
+
+from handshake_probe.lab import network
+from handshake_probe.lab.stand_ins import tell_time
+from handshake_probe.model.probed import IcmpAnswer, UdpProbed
+from handshake_probe.probe.coap_ping import ping
+from handshake_probe.probe.dtls_hello import client_hello, greet, name_answer
+from handshake_probe.probe.endpoint import Endpoint
+from handshake_probe.probe.internet_test import ask_time
+from udp_room import HERE, ids, serving, within_time
+
+QUICK = (0.2, 0.2, 0.2)
+RANDOM = bytes(range(32))
+
+LACK = network.missing()
+needs_network = pytest.mark.skipif(LACK is not None, reason=f"no network: {LACK}")
+needs_queue = pytest.mark.skipif(sys.platform != "linux", reason="error queues are Linux's")
+
+Probe = Callable[..., Awaitable[UdpProbed]]
+ALL = pytest.mark.parametrize("probe", [ping, greet, ask_time])
+
+
+def asked(
+    probe: Probe, replies: Callable[[bytes], Sequence[bytes]], address: str = HERE
+) -> UdpProbed:
+    async def run() -> UdpProbed:
+        async with serving(replies, address=address) as target:
+            return await probe(target, ids(), waits=QUICK)
+
+    return within_time(run())
+
+
+@ALL
+def test_silence(probe: Probe) -> None:
+    heard: list[bytes] = []
+
+    def listen(data: bytes) -> list[bytes]:
+        heard.append(data)
+        return []
+
+    row = asked(probe, listen)
+    assert (row.outcome, row.attempts, row.answer, row.icmp) == ("silent", 3, None, None)
+    assert 0.6 <= row.seconds < 2
+    assert len(heard) == 3
+
+
+@ALL
+def test_any_answer_is_an_answer(probe: Probe) -> None:
+    row = asked(probe, lambda data: [b"\0" * 60])
+    assert (row.outcome, row.attempts, row.answer) == ("answered", 1, "other")
+
+
+@ALL
+@needs_queue
+def test_a_closed_port(probe: Probe) -> None:
+    async def run() -> UdpProbed:
+        async with serving() as target:
+            return await probe(target, ids(), waits=QUICK)
+
+    row = within_time(run())
+    assert (row.outcome, row.attempts) == ("rejected", 1)
+    assert row.icmp == IcmpAnswer(source=HERE, version=4, type=3, code=3)
+    assert row.seconds < 0.2
+
+
+@needs_queue
+def test_a_closed_port_over_ipv6() -> None:
+    async def run() -> UdpProbed:
+        async with serving(address="::1") as target:
+            return await ping(target, ids(), waits=QUICK)
+
+    row = within_time(run())
+    assert row.icmp == IcmpAnswer(source="::1", version=6, type=1, code=4)
+    assert row.target.startswith("[::1]:")
+
+
+def test_no_way_to_send() -> None:
+    """Nothing left this machine: a broadcast address is refused without the option for it."""
+    row = within_time(ping(Endpoint("255.255.255.255", 5683), ids(), waits=QUICK))
+    assert (row.outcome, row.attempts) == ("not_sent", 0)
+
+
+def test_ping_is_answered_by_a_coap_server() -> None:
+    async def run() -> UdpProbed:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind((HERE, 0))
+            target = Endpoint(HERE, free.getsockname()[1])
+        server = await aiocoap.Context.create_server_context(
+            aiocoap.resource.Site(), bind=tuple(target), transports=["simplesocketserver"]
+        )
+        try:
+            return await ping(target, ids(), waits=QUICK)
+        finally:
+            await server.shutdown()
+
+    row = within_time(run())
+    assert (row.test, row.outcome, row.answer) == ("coap_ping", "answered", "reset")
+
+
+def test_a_reset_of_another_message_is_no_answer_to_ours() -> None:
+    row = asked(ping, lambda data: [b"\x70\0" + bytes((data[2] ^ 1, data[3]))])
+    assert row.answer == "other"
+
+
+def test_the_time() -> None:
+    row = asked(ask_time, tell_time)
+    assert (row.test, row.outcome, row.answer) == ("ntp", "answered", "time")
+    row = asked(ask_time, lambda data: [data])  # an echo is no server
+    assert row.answer == "other"
+
+
+def record(kind: int, body: bytes) -> bytes:
+    return bytes((kind,)) + b"\xfe\xfd" + bytes(8) + len(body).to_bytes(2, "big") + body
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (record(22, b"\x03" + bytes(20)), "hello_verify_request"),
+        (record(22, b"\x02" + bytes(20)), "server_hello"),
+        (record(22, b"\x0b" + bytes(20)), "other"),
+        (record(21, b"\x02\x28"), "alert"),
+        (record(23, bytes(20)), "other"),
+        (record(22, b""), "other"),
+        (b"\x16\x03\x03" + bytes(20), "other"),  # TLS
+        (b"HTTP/1.1 400 Bad Request", "other"),
+        (b"", "other"),
+    ],
+)
+def test_what_a_dtls_server_may_answer(data: bytes, name: str) -> None:
+    assert name_answer(data) == name
+
+
+def test_a_retransmission_differs_in_its_sequence_number_only() -> None:
+    heard: list[bytes] = []
+
+    def listen(data: bytes) -> list[bytes]:
+        heard.append(data)
+        return []
+
+    asked(greet, listen)
+    assert [data[3:11] for data in heard] == [number.to_bytes(8, "big") for number in range(3)]
+    assert len({data[:3] + data[11:] for data in heard}) == 1
+
+
+@pytest.fixture
+def ec_certificate(tmp_path: Path) -> Path:
+    pem = tmp_path / "ec.pem"
+    subprocess.run(
+        ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+        + ("-nodes", "-subj", "/CN=test", "-keyout", str(pem), "-out", str(tmp_path / "crt")),
+        check=True,
+        capture_output=True,
+    )
+    pem.write_bytes(pem.read_bytes() + (tmp_path / "crt").read_bytes())
+    return pem
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+@pytest.mark.parametrize("options", [[], ["-listen"]])
+def test_openssl_understands_the_client_hello(ec_certificate: Path, options: list[str]) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind((HERE, 0))
+        target = Endpoint(HERE, free.getsockname()[1])
+    server = subprocess.Popen(
+        ("openssl", "s_server", "-dtls1_2", "-accept", str(target), "-cert", str(ec_certificate))
+        + ("-cipher", "ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0", *options),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert server.stdout is not None
+    try:
+        while server.stdout.readline() not in (b"ACCEPT\n", b""):
+            pass
+        row = within_time(greet(target, ids(), waits=(2.0,)))
+    finally:
+        server.kill()
+        server.communicate()
+    assert (row.test, row.outcome) == ("dtls_client_hello", "answered")
+    assert row.answer == "hello_verify_request"
+
+
+@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+def test_tshark_reads_the_client_hello(tmp_path: Path) -> None:
+    """As DTLS 1.2 with what Particle's devices offer, and nothing malformed."""
+    hello = client_hello(RANDOM, 1)
+    udp = struct.pack(">4H", 40000, 5684, 8 + len(hello), 0) + hello
+    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, bytes(4), bytes(4))
+    capture = tmp_path / "hello.pcap"
+    capture.write_bytes(
+        struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)  # raw IP
+        + struct.pack("<4I", 0, 0, len(ip + udp), len(ip + udp))
+        + ip
+        + udp
+    )
+    fields = (
+        ["dtls.record.version", "dtls.record.sequence_number", "dtls.handshake.type"]
+        + ["dtls.handshake.version", "dtls.handshake.ciphersuite", "dtls.handshake.random"]
+        + ["dtls.handshake.extension.type", "dtls.handshake.cert_type.type", "_ws.malformed"]
+    )
+    told = subprocess.run(
+        ["tshark", "-n", "-r", str(capture), "-T", "fields", "-d", "udp.port==5684,dtls"]
+        + [part for field in fields for part in ("-e", field)],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.rstrip("\n")
+    read = dict(zip(fields, told.split("\t"), strict=False))
+    assert read["dtls.record.version"] == "0xfeff"
+    assert read["dtls.record.sequence_number"] == "1"
+    assert read["dtls.handshake.type"] == "1"
+    assert read["dtls.handshake.version"] == "0xfefd"
+    assert read["dtls.handshake.ciphersuite"] == "0xc0ae,0x00ff"
+    assert read["dtls.handshake.random"] == RANDOM.hex()
+    assert read["dtls.handshake.extension.type"] == "13,10,11,19,20,54"
+    assert read["dtls.handshake.cert_type.type"] == "0x02,0x02"
+    assert not read.get("_ws.malformed")
