@@ -17,6 +17,7 @@ from handshake_probe.model.observations import (
 from handshake_probe.packets.units import Direction
 from handshake_probe.protocol import events as ev
 from handshake_probe.protocol.nonce import inspect_nonce
+from handshake_probe.protocol.text import ascii_excerpt
 
 NONCE_SIZE, IDENTITY_SIZE, CREDENTIALS_SIZE = 40, 256, 384
 
@@ -62,13 +63,6 @@ def read_nonce(events: Iterable[ev.Event]) -> NonceSeen | None:
 def _protocol(word: str | None) -> str | None:
     """A protocol's name; mere text names none, and a broken cloud may send it."""
     return None if word == "text" else word
-
-
-def ascii_excerpt(data: bytes) -> str | None:
-    r"""Printable ASCII as it is, every other byte as `\\xNN`; None for nothing."""
-    if not data:
-        return None
-    return "".join(chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in data[:120])
 
 
 def read_identity(events: Iterable[ev.Event]) -> IdentitySeen | None:

@@ -133,8 +133,9 @@ class TcpProbed(Observation, frozen=True, kw_only=True, tag="tcp_probe"):
     seconds: float  # until the outcome
     failure: str | None = None  # OONI's word: "connection_refused", "generic_timeout_error" …
     local: str | None = None  # our endpoint
-    icmp: IcmpAnswer | None = None  # the first, at any time of the connection
+    icmp: IcmpAnswer | None = None  # in answer to a SYN; to data, the kernel tells no sender
     rtt: float | None = None  # the kernel's smallest round-trip time
+    syn_retransmissions: int = 0  # SYNs sent again until the outcome
     first: FirstBytes | None = None  # None: nothing came
     waited: float = 0.0  # for first bytes
     sent: str | None = None  # "block" (256 bytes after silence), "identity" (of a made-up device)
@@ -153,6 +154,7 @@ class HopProbed(Observation, frozen=True, kw_only=True, tag="hop_probe"):
     target: str
     purpose: str  # "cloud" or "other_port"
     ttl: int
+    local_port: int | None = None  # the same in one walk from hop to hop
     outcome: Connect  # REJECTED with ICMP time exceeded is the usual answer of a hop
     seconds: float
     icmp: IcmpAnswer | None = None

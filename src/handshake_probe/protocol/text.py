@@ -19,3 +19,10 @@ def one_line(data: bytes, limit: int = EXCERPT) -> str:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def ascii_excerpt(data: bytes) -> str | None:
+    r"""Printable ASCII as it is, every other byte as `\\xNN`; None for nothing."""
+    if not data:
+        return None
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in data[:120])
