@@ -11,7 +11,9 @@ PROGRAM = "handshake-probe"
 # The module `cli.NAME` holds a click command named `command`.
 COMMANDS = {
     "analyze": "Say what ended the handshakes in a capture.",
+    "diagnose": "Judge saved measurements again, also a capture beside a probe.",
     "explain": "Explain a finding, such as HP201.",
+    "probe": "Ask the network, from this machine, whether it carries the handshake.",
     "lab": "Play a cloud or a device, also a faulty one.",
     "schema": "Print the JSON Schema of the JSON output.",
 }

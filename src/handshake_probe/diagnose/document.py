@@ -153,7 +153,7 @@ def build_measurement(
         source=source,
         software=software,
         keys=list(keys),
-        verdict=_overall(devices, findings),
+        verdict=overall(devices, findings),
         devices=devices,
         observations=list(observations),
         findings=findings,
@@ -240,7 +240,7 @@ def _next_steps(device: Device, verdict: DeviceVerdict, findings: Sequence[Findi
     return list(unique)
 
 
-def _overall(devices: Sequence[DeviceReport], findings: Sequence[Finding]) -> Verdict:
+def overall(devices: Sequence[DeviceReport], findings: Sequence[Finding]) -> Verdict:
     """The document's verdict: that of its most severe device."""
     counts = dict(Counter(str(device.verdict.cause) for device in devices))
     if not devices:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from handshake_probe.errors import UnreadableInput
 from handshake_probe.model.observations import AnyObservation
 from handshake_probe.model.vocabulary import (
     Cause,
@@ -142,7 +143,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """One capture or one run."""
 
     schema: str
-    kind: str  # "capture"
+    kind: str  # "capture", "probe"
     source: Source
     software: Software
     keys: list[KeyUsed]
@@ -155,6 +156,21 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
 def to_json(measurement: Measurement) -> bytes:
     """The document as one line of UTF-8 JSON, without a line end."""
     return msgspec.json.encode(measurement)
+
+
+def from_json(data: bytes) -> Measurement:
+    """A document as `to_json` wrote it.
+
+    Raises:
+        UnreadableInput: not JSON, another kind of document, or one of a later version.
+    """
+    try:
+        found = msgspec.json.decode(data, type=Measurement)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # ValidationError is one
+        raise UnreadableInput(f"no measurement document ({error})") from error
+    if found.schema != SCHEMA:
+        raise UnreadableInput(f"schema {found.schema!r}, and this version reads {SCHEMA!r}")
+    return found
 
 
 def json_schema() -> dict[str, Any]:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from handshake_probe.pipeline.analysis import Interrupted, Progress, analyze
-from handshake_probe.pipeline.keyfiles import load_keys
+from handshake_probe.pipeline.keyfiles import keys_used, load_keys
 
-__all__ = ["Interrupted", "Progress", "analyze", "load_keys"]
+__all__ = ["Interrupted", "Progress", "analyze", "keys_used", "load_keys"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from handshake_probe.model.measurement import (
     Blocker,
@@ -11,7 +11,7 @@ from handshake_probe.model.measurement import (
     Finding,
     Verdict,
 )
-from handshake_probe.model.vocabulary import Cause, Confidence
+from handshake_probe.model.vocabulary import Cause, Confidence, Stage
 from handshake_probe.report.connections import connection_table, conversation
 from handshake_probe.report.findings import show_findings
 from handshake_probe.report.ladder import draw_ladder
@@ -19,6 +19,8 @@ from handshake_probe.report.page import Page
 from handshake_probe.report.safe import visible
 from handshake_probe.report.times import FULL_TIME, local_time
 from handshake_probe.report.words import CAUSES, STAGES, STYLES, spaced
+
+DEVICE_STAGES = {stage: words.told for stage, words in STAGES.items()}
 
 
 def show_device(
@@ -56,14 +58,14 @@ def most_telling(connections: Sequence[ConnectionReport], cause: Cause) -> Conne
     return candidates[-1] if candidates else None
 
 
-def show_verdict(page: Page, verdict: Verdict) -> None:
+def show_verdict(page: Page, verdict: Verdict, stages: Mapping[Stage, str] = DEVICE_STAGES) -> None:
     """Symbol, word and colour; the summary; how far it went and what else it could be."""
     symbol = CAUSES[verdict.cause].symbol
     title = f"{getattr(page.glyphs, symbol)} {spaced(verdict.cause).upper()}"
     page.line((title + _sureness(page, verdict), STYLES[symbol]), hang=2)
     page.line(verdict.summary, indent=2)
     page.blank()
-    page.field("got as far as", STAGES[verdict.stage].told)
+    page.field("got as far as", stages[verdict.stage])
     if verdict.recovered:
         page.field("recovered", "a later connection reached a session")
     others = [cause for cause in verdict.candidates if cause is not verdict.cause]

@@ -10,6 +10,7 @@ from handshake_probe.model.vocabulary import SEVERITY_ORDER
 from handshake_probe.report.device import show_consequences, show_device, show_verdict
 from handshake_probe.report.findings import show_findings
 from handshake_probe.report.page import Page
+from handshake_probe.report.probe import PROBE_STAGES, show_tests
 from handshake_probe.report.safe import visible
 from handshake_probe.report.times import FULL_TIME, local_time
 from handshake_probe.report.words import counted, spaced
@@ -20,6 +21,9 @@ _KEYS_NAMED = 4
 def write_text(measurement: Measurement, stream: TextIO, *, messages: bool = False) -> None:
     """Writes the report of one measurement to `stream`, as wide as it is (80 in a pipe)."""
     page = Page(stream)
+    if measurement.kind == "probe":
+        _probe(page, measurement)
+        return
     _source(page, measurement.source)
     _keys(page, measurement.keys)
     for device in measurement.devices:
@@ -37,6 +41,19 @@ def write_text(measurement: Measurement, stream: TextIO, *, messages: bool = Fal
     if len(measurement.devices) > 1:
         page.blank()
         page.line((_counts(measurement), "bold"), hang=2)
+
+
+def _probe(page: Page, measurement: Measurement) -> None:
+    source = measurement.source
+    started = local_time(source.first, FULL_TIME) if source.first else ""
+    page.line((f"probe of {source.path} {page.glyphs.dot} {started}", "dim"), hang=2)
+    page.blank()
+    show_verdict(page, measurement.verdict, PROBE_STAGES)
+    show_tests(page, measurement)
+    page.blank()
+    page.line(("evidence", "bold"), indent=2)
+    show_findings(page, measurement.findings, measurement.verdict.findings, None)
+    show_consequences(page, measurement.verdict)
 
 
 def _about(measurement: Measurement, address: str | None) -> list[Finding]:

@@ -149,6 +149,56 @@ ENTRIES = (
         "A privilege that is given: see `handshake-probe doctor`.",
     ),
     entry(
+        "HP180",
+        "The network treats this device otherwise",
+        ERROR,
+        "Another machine in the same network gets through to the cloud, this device does not: a "
+        "rule for the device, its group or its Wi-Fi stops it.",
+        "A probe that passes within an hour of a capture in which the device's connections fail.",
+        "A probe from another subnet or Wi-Fi than the device's.",
+        "Ask the network's administrator which rule applies to {device}: address, MAC, VLAN, group "
+        "or quarantine. Other machines in its network reach TCP port {port}.",
+    ),
+    entry(
+        "HP181",
+        "A probe at another time passes",
+        INFO,
+        "The network carried the handshake when the probe ran, which was not when the device "
+        "failed.",
+        "More than an hour between capture and probe.",
+        "A fault that comes and goes.",
+        "Probe while the device fails: blinking cyan.",
+    ),
+    entry(
+        "HP182",
+        "The probe is stopped as well",
+        INFO,
+        "Not the device alone is affected: another machine in its network is stopped, too.",
+        "Capture and probe both end in the network.",
+        "Two different faults at once.",
+        *ALLOW,
+    ),
+    entry(
+        "HP183",
+        "The probe rules the network out",
+        INFO,
+        "The network carries a handshake from this place, so the device's failure has another "
+        "cause.",
+        "A probe that passes, beside a capture that could not tell network from peer.",
+        "A rule for this device alone.",
+    ),
+    entry(
+        "HP184",
+        "The device's key passes, the device does not",
+        ERROR,
+        "The cloud accepts this device's id and key from the probing machine, so what differs lies "
+        "in the device's flash or firmware.",
+        "A stand-in handshake that completes, beside a capture of the device's own failure.",
+        "A key file that is not what the device holds.",
+        "Write the server key again (`particle keys server`), then check the key file: "
+        "`handshake-probe keys check`.",
+    ),
+    entry(
         "HP178",
         "Nothing outside answers",
         ERROR,

@@ -1,0 +1,263 @@
+"""`probe`: asks the network from this machine."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from handshake_probe.cli import complaints
+from handshake_probe.cli.exits import ExitCode, exit_code_of
+from handshake_probe.cli.root import examples
+from handshake_probe.errors import HandshakeProbeError
+from handshake_probe.keys.keyring import Keyring
+from handshake_probe.keys.particle import PARTICLE_CLOUD, PARTICLE_NAMES, is_particle_name
+from handshake_probe.model.measurement import Measurement, to_json
+from handshake_probe.pipeline import Interrupted, keys_used, load_keys
+from handshake_probe.pipeline.probing import probe, stand_in_settings
+from handshake_probe.probe.endpoint import Endpoint
+from handshake_probe.probe.plan import CLOUD_PORT, CONTROL_PORT, PUBLIC_RESOLVERS, Plan
+from handshake_probe.report.safe import safe_json
+
+_HELP = "handshake-probe probe --help"
+_WARNING = """\
+The stand-in handshake takes the place of device {id} for a moment: if the
+device is connected, its session ends, and it connects again by itself.
+Its private key is used on this machine only; it is neither sent, stored nor
+reported."""
+
+
+class _Target(click.ParamType):
+    """`HOST`, `HOST:PORT`, `[ADDRESS]:PORT`."""
+
+    name = "host"
+
+    def __init__(self, default_port: int) -> None:
+        self._default_port = default_port
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        """Host and port."""
+        text = str(value)
+        host, port = text, self._default_port
+        if text.count(":") == 1 or text.startswith("["):
+            host, _, number = text.rpartition(":") if not text.endswith("]") else (text, "", "")
+            host = (host or text).strip("[]")
+            if number and not (number.isascii() and number.isdigit() and 0 < int(number) < 65536):
+                self.fail(f"{text!r}: the port must be a number from 1 to 65535", param, ctx)
+            port = int(number) if number else port
+        if not host or any(c.isspace() or ord(c) < 33 for c in host):
+            self.fail(f"{text!r} is no host", param, ctx)
+        return host, port
+
+
+class _Address(click.ParamType):
+    name = "address"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """An IP address in its canonical text."""
+        import ipaddress
+
+        try:
+            return str(ipaddress.ip_address(str(value)))
+        except ValueError:
+            self.fail(f"{value!r} is no IP address", param, ctx)
+
+
+@click.command(
+    "probe",
+    epilog=examples(
+        "probe",
+        "probe --device 192.168.1.23 --capture probe.pcap",
+        "probe cloud.example:5683 --cloud-key cloud.pub.pem",
+        "probe --device-key photon.der --device-id 0123456789abcdef01234567",
+        "probe --plan",
+    ),
+)
+@click.argument("host", metavar="[HOST[:PORT]]", type=_Target(CLOUD_PORT), required=False)
+@click.option("--plan", "only_plan", is_flag=True, help="Say what would be sent; send nothing.")
+@click.option(
+    "--device",
+    metavar="ADDRESS",
+    type=_Address(),
+    help="The device's address: to see whether this machine is in its network.",
+)
+@click.option(
+    "--cloud-key",
+    metavar="FILE",
+    help="The cloud's public key, for a cloud of your own; Particle's is built in.",
+)
+@click.option("--no-identity", is_flag=True, help="Do not send a made-up device's identity.")
+@click.option(
+    "--control",
+    "controls",
+    metavar="HOST:PORT",
+    type=_Target(CLOUD_PORT),
+    multiple=True,
+    help="Another host to compare with, by address; may be repeated.",
+)
+@click.option(
+    "--control-port",
+    metavar="N",
+    type=click.IntRange(1, 65535),
+    default=CONTROL_PORT,
+    show_default=True,
+    help="The port of the cloud's own host to compare with.",
+)
+@click.option(
+    "--public-resolver",
+    "public",
+    metavar="ADDRESS",
+    type=_Address(),
+    multiple=True,
+    help=f"A public DNS server to compare with; may be repeated. Without it:"
+    f" {', '.join(PUBLIC_RESOLVERS)}.",
+)
+@click.option("--no-public-resolvers", is_flag=True, help="Ask only this network's DNS servers.")
+@click.option(
+    "--device-internet-test",
+    "internet_test",
+    is_flag=True,
+    help="Also what the firmware tries after a failure: 8.8.8.8:53 and pool.ntp.org.",
+)
+@click.option(
+    "--device-key",
+    metavar="FILE",
+    help="The device's private key: do the whole handshake in its place. Asks first.",
+)
+@click.option("--device-id", metavar="ID", help="The device's id, 24 hex digits.")
+@click.option("--yes", is_flag=True, help="Do not ask before the stand-in handshake.")
+@click.option(
+    "--idle",
+    metavar="SECONDS",
+    type=click.FloatRange(10, 7200),
+    help="Find how long the path keeps a silent connection, up to this; takes about twice that.",
+)
+@click.option(
+    "--capture",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Record the probe's own packets there and use them as evidence.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json: the measurement document, on one line.",
+)
+def command(
+    host: tuple[str, int] | None,
+    only_plan: bool,
+    device: str | None,
+    cloud_key: str | None,
+    no_identity: bool,
+    controls: tuple[tuple[str, int], ...],
+    control_port: int,
+    public: tuple[str, ...],
+    no_public_resolvers: bool,
+    internet_test: bool,
+    device_key: str | None,
+    device_id: str | None,
+    yes: bool,
+    idle: float | None,
+    capture: Path | None,
+    form: str,
+) -> ExitCode:
+    """Ask from this machine whether the network carries the cloud handshake.
+
+    Run it in the device's own network. HOST is Particle's cloud unless you name another. It takes
+    some 5 seconds where all is well, and about 30 where something is blocked. At most 3
+    connections to each of at most 4 addresses of the cloud, 2 to each control, and 64 SYNs to
+    find where something is blocked; --plan shows all limits.
+    """
+    name, port = host or (PARTICLE_NAMES[0], CLOUD_PORT)
+    if no_public_resolvers and public:
+        raise click.UsageError("--public-resolver and --no-public-resolvers exclude each other")
+    if (device_key is None) is not (device_id is None):
+        raise click.UsageError("--device-key and --device-id belong together")
+    try:
+        keyring = _cloud_keys(cloud_key)
+        plan = Plan(
+            host=name,
+            port=port,
+            control_port=control_port,
+            public_resolvers=() if no_public_resolvers else public or PUBLIC_RESOLVERS,
+            other_hosts=tuple(Endpoint(*control) for control in controls),
+            identity=None if no_identity else keyring.cloud[0].n,
+            internet_test=internet_test,
+            device=device,
+            idle=idle,
+        )
+        if device_key is not None and device_id is not None:
+            settings, keyring = stand_in_settings(device_key, device_id, keyring)
+            plan = replace(plan, stand_in=settings)
+    except HandshakeProbeError as error:
+        return complaints.expected(error, _HELP)
+    if only_plan:
+        _show_plan(plan)
+        return ExitCode.HEALTHY
+    if plan.stand_in is not None and not (yes or _agreed(plan.stand_in.device_id)):
+        return ExitCode.COULD_NOT_RUN
+    if not is_particle_name(name) and cloud_key is None and not no_identity:
+        complaints.note(
+            f"{name} is no name of Particle's: the made-up identity is encrypted with Particle's "
+            "key all the same (--cloud-key names another)"
+        )
+    return _run(plan, keyring, capture, form)
+
+
+def _cloud_keys(cloud_key: str | None) -> Keyring:
+    """The key to encrypt a made-up identity with."""
+    if cloud_key is None:
+        return Keyring(cloud=(PARTICLE_CLOUD,))
+    keyring, _ = load_keys((), (cloud_key,))
+    return keyring
+
+
+def _agreed(device_id: str) -> bool:
+    complaints.say(_WARNING.format(id=device_id))
+    if not sys.stdin.isatty():
+        complaints.say("nobody can be asked here: --yes says that this is all right")
+        return False
+    return click.confirm("Go on?", err=True)
+
+
+def _show_plan(plan: Plan) -> None:
+    from handshake_probe.probe.resolvers import system_resolvers
+    from handshake_probe.report.probe_plan import write_plan
+
+    write_plan(plan.limits(system_resolvers().addresses), sys.stdout)
+
+
+def _run(plan: Plan, keyring: Keyring, capture: Path | None, form: str) -> ExitCode:
+    from handshake_probe.cli.checklist import checklist
+
+    code = None
+    try:
+        with checklist(sys.stderr) as tell:
+            measurement = probe(plan, tell=tell, keys=keys_used(keyring), capture=capture)
+    except Interrupted as interrupted:
+        measurement, code = interrupted.measurement, ExitCode.INTERRUPTED
+    except HandshakeProbeError as error:
+        return complaints.expected(error, _HELP)
+    _write(measurement, form)
+    if code is ExitCode.INTERRUPTED:
+        complaints.say("interrupted: this is the verdict over what was known")
+    return code or exit_code_of(measurement.verdict.cause)
+
+
+def _write(measurement: Measurement, form: str) -> None:
+    if form == "json":
+        sys.stdout.buffer.write(safe_json(to_json(measurement)) + b"\n")
+        sys.stdout.flush()
+        return
+    from handshake_probe.report.terminal import write_text
+
+    write_text(measurement, sys.stdout)

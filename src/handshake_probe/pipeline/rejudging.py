@@ -1,0 +1,95 @@
+"""`diagnose`: saved measurements judged again, alone or together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from handshake_probe.diagnose.active.document import build_probe_measurement
+from handshake_probe.diagnose.document import build_measurement, overall
+from handshake_probe.diagnose.joint import judge_jointly, nearest
+from handshake_probe.errors import UnreadableInput
+from handshake_probe.model.measurement import ConnectionReport, Measurement, from_json
+
+_LIMIT = 1 << 30  # bytes of one file
+
+
+def load_measurements(path: str) -> list[Measurement]:
+    """Read a file of measurement documents, one per line, as `--format json` writes them.
+
+    Raises:
+        UnreadableInput: no such file, no such document.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            data = stream.read(_LIMIT)
+    except OSError as error:
+        raise UnreadableInput(f"{path}: {error.strerror or error}") from error
+    found = []
+    for number, line in enumerate(data.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            found.append(from_json(line))
+        except UnreadableInput as error:
+            raise UnreadableInput(f"{path}, line {number}: {error}") from error
+    if not found:
+        raise UnreadableInput(f"{path}: holds no measurement")
+    return found
+
+
+def judge_again(measurement: Measurement) -> Measurement:
+    """The same observations under the rules of this version."""
+    if measurement.kind == "probe":
+        return build_probe_measurement(
+            source=measurement.source,
+            software=measurement.software,
+            keys=measurement.keys,
+            observations=measurement.observations,
+        )
+    again = build_measurement(
+        kind=measurement.kind,
+        source=measurement.source,
+        software=measurement.software,
+        keys=measurement.keys,
+        observations=measurement.observations,
+        events={},
+    )
+    told = {
+        connection.stream: connection
+        for device in measurement.devices
+        for connection in device.connections
+    }
+    devices = [
+        msgspec.structs.replace(
+            device, connections=[_with_ladder(c, told.get(c.stream)) for c in device.connections]
+        )
+        for device in again.devices
+    ]
+    return msgspec.structs.replace(again, devices=devices)
+
+
+def _with_ladder(connection: ConnectionReport, old: ConnectionReport | None) -> ConnectionReport:
+    """What was decoded is told as it was: a measurement holds no packets to decode again."""
+    if old is None:
+        return connection
+    return msgspec.structs.replace(connection, events=old.events, messages=old.messages)
+
+
+def diagnose(measurements: Sequence[Measurement]) -> list[Measurement]:
+    """Every measurement judged again; captures beside the probes, when there are both."""
+    again = list(map(judge_again, measurements))
+    probes = [m for m in again if m.kind == "probe"]
+    if not probes:
+        return again
+    return [m if m.kind == "probe" else _beside(m, nearest(m, probes)) for m in again]
+
+
+def _beside(capture: Measurement, probe: Measurement) -> Measurement:
+    judged, added = judge_jointly(capture, probe)
+    findings = [*added, *judged.findings]
+    return msgspec.structs.replace(
+        judged, findings=findings, verdict=overall(judged.devices, findings)
+    )

@@ -1,0 +1,316 @@
+"""Runs a plan: tests side by side, one connection at a time per port of an address."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import NamedTuple
+
+from handshake_probe.model.observation import Observation
+from handshake_probe.model.probed import Connect, DnsProbed, Lookup, TcpProbed
+from handshake_probe.probe import coap_ping, dtls_hello, hops, idle, internet_test
+from handshake_probe.probe.attempt import attempt
+from handshake_probe.probe.endpoint import Endpoint
+from handshake_probe.probe.patience import PATIENCE
+from handshake_probe.probe.plan import (
+    CLOUD_ATTEMPTS,
+    CONTROL_ATTEMPTS,
+    DTLS_PORT,
+    HOP_SYNS,
+    INTERNET_TEST,
+    MAX_ADDRESSES,
+    SPACING,
+    UNUSED_ADDRESS,
+    Plan,
+)
+from handshake_probe.probe.resolvers import (
+    Resolver,
+    ask_dns,
+    ask_resolvers,
+    ask_system,
+    questions,
+    random_name,
+    system_resolvers,
+)
+from handshake_probe.probe.stand_in import stand_in
+from handshake_probe.probe.vantage import look_around
+
+_CONTROL_PATIENCE = PATIENCE._replace(connect=4.0)
+_AGAIN_PATIENCE = PATIENCE._replace(connect=7.0, nonce=5.0)
+
+
+class Step(StrEnum):
+    """The tests of a run, as a person sees them."""
+
+    VANTAGE = "this machine"
+    DNS = "names"
+    TCP = "cloud's port"
+    CONTROLS = "controls"
+    WHERE = "where it stops"
+    UDP = "newer devices"
+    INTERNET = "internet test"
+    STAND_IN = "stand-in"
+    IDLE = "idle time"
+
+
+class Progress(NamedTuple):
+    """A step began (`text` None), or ended with a word on how."""
+
+    step: Step
+    text: str | None
+
+
+class Run:
+    """One run. `seen` grows as observations come, so that an interrupted run keeps them."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        tell: Callable[[Progress], None],
+        ready: Callable[[str | None], Awaitable[None]],
+    ) -> None:
+        """`ready` is awaited once, with the interface, before the cloud's port is tried."""
+        self.seen: list[Observation] = []
+        self._plan = plan
+        self._tell = tell
+        self._ready = ready
+        numbers = itertools.count(1)
+        self._next_id = lambda: f"o{next(numbers)}"
+
+    async def go(self) -> None:
+        """Do everything; returns when all is done."""
+        plan = self._plan
+        resolvers = system_resolvers()
+        asking: asyncio.Task[list[DnsProbed]] | None = None
+        addresses = [plan.address] if plan.address else []
+        async with asyncio.TaskGroup() as group:
+            if plan.cloud_names:
+                self._tell(Progress(Step.DNS, None))
+                asking = group.create_task(self._ask_all(resolvers.addresses))
+                addresses = await self._resolve(asking)
+            self._tell(Progress(Step.VANTAGE, None))
+            vantage = look_around(
+                addresses[0] if addresses else None,
+                self._next_id,
+                resolvers=resolvers,
+                device=plan.device,
+            )
+            self.seen.append(vantage)
+            here = vantage.address or "not connected"
+            self._tell(Progress(Step.VANTAGE, f"{here} on {vantage.interface or 'no interface'}"))
+            await self._ready(vantage.interface)
+            clouds = [Endpoint(address, plan.port) for address in addresses[:MAX_ADDRESSES]]
+            group.create_task(self._beside(clouds, asking))
+            await self._reach(clouds)
+
+    # DNS
+
+    async def _ask_all(self, own: tuple[str, ...]) -> list[DnsProbed]:
+        plan = self._plan
+        asked = [Resolver(address, "configured", plan.dns_port) for address in own]
+        asked += [
+            Resolver(address, "public", plan.dns_port)
+            for address in plan.public_resolvers
+            if address not in own
+        ]
+        what = questions(plan.cloud_names, plan.control_name, random_name(plan.control_name))
+        found = await ask_resolvers(asked, what, self._next_id)
+        self.seen += found
+        name = plan.cloud_names[0]
+        good = {q.resolver for q in found if q.name == name and q.addresses}
+        bad = {q.resolver for q in found if q.name == name} - good
+        text = f"{len(good)} of {len(good | bad)} resolvers give an address"
+        self._tell(Progress(Step.DNS, text if asked else "no resolver to ask"))
+        return found
+
+    async def _resolve(self, asking: asyncio.Task[list[DnsProbed]]) -> list[str]:
+        """The addresses to try: the system's, else any resolver's."""
+        plan = self._plan
+        asked = questions(plan.cloud_names[:1], plan.control_name, random_name(plan.control_name))
+        found = await ask_system([q for q in asked if q.purpose == "cloud"], self._next_id)
+        self.seen += found
+        own = _addresses(found)
+        return own or _addresses([q for q in await asking if q.name == plan.cloud_names[0]])
+
+    # TCP
+
+    async def _reach(self, clouds: list[Endpoint]) -> None:
+        if not clouds:
+            self._tell(Progress(Step.TCP, "no address to try"))
+            return
+        self._tell(Progress(Step.TCP, None))
+        self._tell(Progress(Step.CONTROLS, None))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._controls(clouds))
+            reached = [group.create_task(self._try_cloud(cloud)) for cloud in clouds]
+        outcomes = [task.result() for task in reached]
+        opened = sum(map(_is_open, outcomes))
+        self._tell(Progress(Step.TCP, f"{opened} of {len(clouds)} addresses carry the handshake"))
+        closed = [
+            cloud for cloud, tried in zip(clouds, outcomes, strict=True) if not _is_open(tried)
+        ]
+        if closed:
+            await self._find_where(closed[0])
+            return
+        await self._beyond(clouds[0])
+
+    async def _try_cloud(self, cloud: Endpoint) -> list[TcpProbed]:
+        """Two connections, and a third when they differ."""
+        tried: list[TcpProbed] = []
+        identity = self._plan.identity
+        for number in range(CLOUD_ATTEMPTS):
+            if number:
+                await asyncio.sleep(SPACING)
+            spoken = any(a.sent == "identity" for a in tried)
+            found = await attempt(
+                cloud,
+                next_id=self._next_id,
+                block=number == 0,
+                server_modulus=identity if number and not spoken else None,
+                patience=_AGAIN_PATIENCE if number else PATIENCE,
+            )
+            tried.append(found)
+            self.seen.append(found)
+            if number and _settled(tried, identity is not None):
+                break
+        return tried
+
+    async def _controls(self, clouds: list[Endpoint]) -> None:
+        """Another port of each address, other hosts."""
+        ports = [Endpoint(cloud.address, self._plan.control_port) for cloud in clouds]
+        targets = [(port, "other_port") for port in ports]
+        targets += [(host, "other_host") for host in self._plan.other_hosts]
+        found = await asyncio.gather(*(self._control(*target) for target in targets))
+        answering = sum(a.outcome in (Connect.CONNECTED, Connect.REFUSED) for a in found)
+        self._tell(Progress(Step.CONTROLS, f"{answering} of {len(found)} answer"))
+
+    async def _control(self, target: Endpoint, purpose: str) -> TcpProbed:
+        for _ in range(CONTROL_ATTEMPTS):
+            found = await attempt(
+                target,
+                next_id=self._next_id,
+                purpose=purpose,
+                listen=False,
+                patience=_CONTROL_PATIENCE,
+            )
+            self.seen.append(found)
+            if found.outcome is not Connect.TIMEOUT:
+                break
+        return found
+
+    async def _find_where(self, cloud: Endpoint) -> None:
+        """Where the way of a blocked port parts from its control's, and who accepts what."""
+        self._tell(Progress(Step.WHERE, None))
+        control = Endpoint(cloud.address, self._plan.control_port)
+        async with asyncio.TaskGroup() as group:
+            if any(
+                isinstance(a, TcpProbed)
+                and a.purpose == "cloud"
+                and a.outcome is Connect.CONNECTED
+                and not (a.first is not None and a.first.is_nonce)
+                for a in self.seen
+            ):
+                group.create_task(self._unused(cloud))
+            group.create_task(
+                hops.walk(
+                    cloud, control, next_id=self._next_id, tell=self.seen.append, syns=HOP_SYNS
+                )
+            )
+        self._tell(Progress(Step.WHERE, "done"))
+
+    async def _unused(self, cloud: Endpoint) -> None:
+        if cloud.version != 4:
+            return
+        self.seen.append(
+            await attempt(
+                Endpoint(UNUSED_ADDRESS, cloud.port),
+                next_id=self._next_id,
+                purpose="unused_address",
+                listen=False,
+                patience=_CONTROL_PATIENCE,
+            )
+        )
+
+    # beside and beyond
+
+    async def _beside(
+        self, clouds: list[Endpoint], asking: asyncio.Task[list[DnsProbed]] | None
+    ) -> None:
+        """What decides nothing about the device, but is asked for."""
+        plan = self._plan
+        if plan.udp and clouds:
+            self._tell(Progress(Step.UDP, None))
+            cloud = clouds[0]
+            tests = [
+                coap_ping.ping(cloud, self._next_id),
+                dtls_hello.greet(Endpoint(cloud.address, DTLS_PORT), self._next_id),
+            ]
+            heard = await _first_heard(asking)
+            if heard is not None:
+                tests.append(
+                    ask_dns(Endpoint(heard, plan.dns_port), plan.control_name, self._next_id)
+                )
+            found = await asyncio.gather(*tests)
+            self.seen += found
+            words = [f"{u.target} {u.outcome}" for u in found[:2]]
+            self._tell(Progress(Step.UDP, ", ".join(words)))
+        if plan.internet_test:
+            self._tell(Progress(Step.INTERNET, None))
+            tcp, ntp = INTERNET_TEST
+            self.seen += await internet_test.test_internet(tcp, ntp, self._next_id)
+            self._tell(Progress(Step.INTERNET, "done"))
+
+    async def _beyond(self, cloud: Endpoint) -> None:
+        """Only where the network carries the handshake."""
+        plan = self._plan
+        if plan.stand_in is not None:
+            self._tell(Progress(Step.STAND_IN, None))
+            await asyncio.sleep(SPACING)
+            found = await stand_in(cloud, plan.stand_in, next_id=self._next_id)
+            self.seen.append(found)
+            self._tell(Progress(Step.STAND_IN, f"reached {found.stage.replace('_', ' ')}"))
+        if plan.idle is not None:
+            self._tell(Progress(Step.IDLE, None))
+            await idle.measure(
+                cloud,
+                plan.stand_in,
+                longest=plan.idle,
+                next_id=self._next_id,
+                tell=self.seen.append,
+            )
+            self._tell(Progress(Step.IDLE, "done"))
+
+
+def _addresses(found: list[DnsProbed]) -> list[str]:
+    """IPv4 first: the firmware knows nothing else."""
+    ordered = sorted(found, key=lambda q: q.type != "A")
+    return list(dict.fromkeys(address for q in ordered for address in q.addresses))
+
+
+async def _first_heard(asking: asyncio.Task[list[DnsProbed]] | None) -> str | None:
+    """A resolver that answers at all."""
+    if asking is None:
+        return None
+    answers = (Lookup.ANSWERED, Lookup.NXDOMAIN, Lookup.EMPTY)
+    return next((q.resolver for q in await asking if q.outcome in answers and q.resolver), None)
+
+
+def _is_open(tried: list[TcpProbed]) -> bool:
+    sound = [a for a in tried if a.first is not None and a.first.is_nonce]
+    digests = {a.first.digest for a in sound if a.first is not None}
+    spoken = [a for a in sound if a.sent == "identity"]
+    return len(digests) > 1 and (not spoken or any(_delivered(a) for a in spoken))
+
+
+def _delivered(tried: TcpProbed) -> bool:
+    return tried.delivery == "acknowledged" and tried.ended_by not in ("reset", "icmp")
+
+
+def _settled(tried: list[TcpProbed], speaks: bool) -> bool:
+    """Whether a third connection would tell nothing new."""
+    if _is_open(tried) and (not speaks or any(a.sent == "identity" for a in tried)):
+        return True
+    alike = {(a.outcome, a.first is not None and a.first.is_nonce, a.ended_by) for a in tried}
+    return len(alike) == 1 and not any(a.first is not None and a.first.is_nonce for a in tried)
