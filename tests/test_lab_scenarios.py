@@ -21,17 +21,18 @@ from dns import rcode
 from scapy.all import IP
 
 from agreement import assert_agrees, device_at, judged
-from handshake_probe.lab import network, scenario, staging
+from handshake_probe.lab import network, scenario_files, staging
 from handshake_probe.lab.injector import forged_reset
 from handshake_probe.lab.network import Network, NetworkFailed
-from handshake_probe.lab.scenario import Scenario, ScenarioError, Truth, read_scenario
+from handshake_probe.lab.scenario import Scenario, ScenarioError, Truth
+from handshake_probe.lab.scenario_files import read_scenario
 from handshake_probe.lab.staging import Recording
 from handshake_probe.lab.stand_ins import TIME_REQUEST, Names, tell_time
 from handshake_probe.model.measurement import ConnectionReport
 from handshake_probe.packets.ntp import ntp_role
 from handshake_probe.packets.units import Direction, Endpoint
 
-FILES = scenario.all_scenarios()
+FILES = scenario_files.all_scenarios()
 LACK = network.missing()
 AT_A_TIME = 6  # they mostly wait
 
@@ -180,11 +181,11 @@ def test_a_setting_that_does_not_exist() -> None:
 def test_an_interrupt_removes_all(tmp_path: Path) -> None:
     code = (
         "import asyncio, pathlib, sys\n"
-        "from handshake_probe.lab import scenario, staging\n"
+        "from handshake_probe.lab import scenario_files, staging\n"
         "files, folder = map(pathlib.Path, sys.argv[1:])\n"
-        "asyncio.run(staging.run(scenario.read_scenario(files), folder))\n"
+        "asyncio.run(staging.run(scenario_files.read_scenario(files), folder))\n"
     )
-    one = scenario.FOLDER / "syn-dropped.toml"
+    one = scenario_files.FOLDER / "syn-dropped.toml"
     command = (sys.executable, "-c", code, str(one), str(tmp_path))
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         own = f"probe-{process.pid}-"
@@ -239,7 +240,7 @@ def test_what_is_not_said_is_usual(tmp_path: Path) -> None:
     one = read_scenario(written(tmp_path, f'what = "Nothing."\n{TRUTH}'))
     truth = Truth(cause="healthy", stage="session")
     assert one == Scenario(name="some", what="Nothing.", truth=truth)
-    assert one.hosts == ("device", "router1", "router2", "cloud")
+    assert one.hosts == ("device", "router1", "router2", "cloud", "internet")
     assert one.device_id(0) != one.device_id(1)
 
 
@@ -259,6 +260,8 @@ def test_what_is_not_said_is_usual(tmp_path: Path) -> None:
         (f'what = "x"\n{TRUTH}[settings.moon]\na = "1"', "no host 'moon'"),
         (f'what = "x"\nrouters = 0\n{TRUTH}', "needs a router"),
         (f'what = "x"\nrouters = 0\ncapture = "cloud"\n{TRUTH}[shaper]', "needs a router"),
+        (f'what = "x"\nrouters = 0\ncapture = "cloud"\n{TRUTH}[laptop]\nway = "vpn"', "a router"),
+        (f'what = "x"\n{TRUTH}[laptop]\nway = "sea"', "'sea' is none of lan"),
         (f'what = "x"\n{TRUTH}[shaper]\nspeed = 1', "shaper has no speed"),
         (f'what = "x"\nrouters = 3\n{TRUTH}', "3 is none of 0, 1, 2"),
         (f'what = "x"\ncapture = "moon"\n{TRUTH}', "'moon' is none of device"),

@@ -87,13 +87,15 @@ class Network:
         self.set(host, {f"ipv6/conf/{kind}/disable_ipv6": off for kind in ("all", "default")})
         self.configure(host, "link set lo up")
 
-    def set(self, host: str, settings: Mapping[str, str]) -> None:
+    def set(self, host: str, settings: Mapping[str, str], *, where_present: bool = False) -> None:
         """Write values to files below `/proc/sys/net` of a host."""
 
         def write() -> None:
             for name, value in settings.items():
+                path = Path("/proc/sys/net", name)
                 try:
-                    Path("/proc/sys/net", name).write_text(value)
+                    if path.exists() or not where_present:
+                        path.write_text(value)
                 except OSError as error:
                     raise NetworkFailed(f"{host}: {name}: {error.strerror}") from error
 
@@ -109,6 +111,25 @@ class Network:
         for end in (one, other):
             addresses = (f"addr add {address} dev {end.interface}" for address in end.addresses)
             self.configure(end.host, *addresses, f"link set {end.interface} up")
+
+    def join_all(self, centre: End, others: Sequence[End], *, isolated: bool = False) -> None:
+        """Connect hosts by a switch that is the interface of one of them, as in a home router.
+
+        Isolated, the others reach the centre but not each other.
+        """
+        name = centre.interface
+        addresses = (f"addr add {address} dev {name}" for address in centre.addresses)
+        # Without delay, and without a querier no multicast group would be known.
+        switch = f"link add {name} type bridge forward_delay 0 mcast_snooping 0"
+        self.configure(centre.host, switch, *addresses, f"link set {name} up")
+        calls = {f"bridge/bridge-nf-call-{kind}tables": "0" for kind in ("arp", "ip", "ip6")}
+        self.set(centre.host, calls, where_present=True)  # what is switched is not forwarded
+        for number, end in enumerate(others, 1):
+            port = f"{name}.{number}"
+            self.join(end, End(centre.host, port, []))
+            self.configure(centre.host, f"link set {port} master {name}")
+            if isolated:
+                self.configure(centre.host, f"link set {port} type bridge_slave isolated on")
 
     def configure(self, host: str, *lines: str) -> None:
         """Give `ip` some lines of work on a host, such as `route add default via …`."""

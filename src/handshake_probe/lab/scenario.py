@@ -1,30 +1,26 @@
 """Scenarios as data: a network, what its ends run, what is done to it, and what is true of it.
 
-A scenario is a TOML file; `docs/lab.md` explains its tables. `lab.staging` runs it.
+`lab.scenario_files` reads them from TOML, `lab.staging` runs them; `docs/lab.md` explains it all.
 """
 
 from __future__ import annotations
 
 import hashlib
-import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
-from pathlib import Path
-from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.model.vocabulary import Cause, Stage
 
-FOLDER = Path(__file__).with_name("scenarios")
-
 DEVICE = "device"  # the first one's host; then device2, …
 CLOUD = "cloud"
+INTERNET = "internet"  # the rest of the world, beside the cloud
+LAPTOP = "laptop"  # on the first device's link
 ROUTERS = ("router1", "router2")  # from the devices' side
 SHAPER = "shaper"  # between the last router and the cloud; none of `Scenario.hosts`
 
 _DEPTHS = ("none", "public", "server", "full", "never")
-
-Table = TypeVar("Table")
 
 
 class ScenarioError(HandshakeProbeError):
@@ -49,7 +45,7 @@ class Truth:
             (self.stage, tuple(Stage)),
             (self.settles_at, _DEPTHS),
         ):
-            _need_one_of(word, known)
+            need_one_of(word, known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +112,16 @@ class Shaper:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Laptop:
+    """A computer beside the first device, for a command such as a probe."""
+
+    # lan: as the device. vpn: its default route leaves by a tunnel to the last router.
+    # guest: on a link of its own, as in a guest network.
+    way: Literal["lan", "vpn", "guest"] = "lan"
+    isolated: bool = False  # the access point passes nothing between it and the device
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """Everything about one recording."""
 
@@ -137,12 +143,15 @@ class Scenario:
     boxes: tuple[Box, ...] = ()
     injections: tuple[Injection, ...] = ()
     shaper: Shaper | None = None
+    laptop: Laptop | None = None
 
     @property
     def hosts(self) -> tuple[str, ...]:
         """The hosts, from the devices to the cloud."""
         devices = (self.device_host(index) for index in range(len(self.devices)))
-        return (*devices, *ROUTERS[: self.routers], CLOUD)
+        laptop = () if self.laptop is None else (LAPTOP,)
+        internet = (INTERNET,) if self.routers else ()
+        return (*devices, *laptop, *ROUTERS[: self.routers], CLOUD, *internet)
 
     def device_host(self, index: int) -> str:
         """Return the host of a device."""
@@ -157,95 +166,7 @@ class Scenario:
         return device.truth or self.truth
 
 
-def all_scenarios() -> list[Path]:
-    """Return the files of all scenarios, by name."""
-    return sorted(FOLDER.glob("*.toml"))
-
-
-def read_scenario(path: Path) -> Scenario:
-    """Read a scenario; its name is the file's.
-
-    Raises:
-        ScenarioError: it is not TOML, a key is unknown or lacking, or a value cannot be.
-    """
-    try:
-        table = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ScenarioError(f"{path}: {error}") from error
-    try:
-        return _scenario(path.stem, table)
-    except ScenarioError as error:
-        raise ScenarioError(f"{path}: {error}") from None
-
-
-def _scenario(name: str, table: dict[str, Any]) -> Scenario:
-    devices = tuple(
-        _fill(Device, entry | _truth(entry)) for entry in _entries(table.pop("device", [{}]))
-    )
-    parts: dict[str, Any] = {
-        "name": name,
-        "devices": devices,
-        "cloud": _fill(Cloud, table.pop("cloud", {})),
-        "rules": tuple(_fill(Rule, entry) for entry in _entries(table.pop("rule", []))),
-        "boxes": tuple(_fill(Box, entry) for entry in _entries(table.pop("box", []))),
-        "injections": tuple(
-            _fill(Injection, entry) for entry in _entries(table.pop("injection", []))
-        ),
-    }
-    if "shaper" in table:
-        parts["shaper"] = _fill(Shaper, table["shaper"])
-    scenario = _fill(Scenario, table | _truth(table) | parts)
-    hosts = {item.on for item in scenario.rules} | {item.on for item in scenario.boxes}
-    hosts |= {item.on for item in scenario.injections} | {*scenario.settings}
-    for host in hosts:
-        if host not in scenario.hosts:
-            raise ScenarioError(f"there is no host {host!r}, only {', '.join(scenario.hosts)}")
-    if not scenario.routers and (
-        scenario.capture in ("lan", "wan")
-        or scenario.boxes
-        or scenario.nat
-        or scenario.shaper
-        or len(devices) > 1
-    ):
-        raise ScenarioError("this needs a router")
-    return scenario
-
-
-def _truth(table: dict[str, Any]) -> dict[str, Truth]:
-    return {"truth": _fill(Truth, table["truth"])} if "truth" in table else {}
-
-
-def _entries(value: object) -> Iterable[dict[str, Any]]:
-    if not isinstance(value, list):
-        raise ScenarioError("several of a kind are written [[kind]]")
-    return value
-
-
-def _fill(kind: type[Table], table: object) -> Table:
-    """Make a `kind` of a TOML table; lists become tuples."""
-    known = fields(cast(Any, kind))
-    if not isinstance(table, dict):
-        raise ScenarioError(f"{kind.__name__.lower()} is no table")
-    if unknown := table.keys() - {item.name for item in known}:
-        raise ScenarioError(f"{kind.__name__.lower()} has no {', '.join(sorted(unknown))}")
-    for item in known:
-        required = item.default is MISSING and item.default_factory is MISSING
-        if required and item.name not in table:
-            raise ScenarioError(f"{kind.__name__.lower()} lacks {item.name}")
-    for name, hint in get_type_hints(kind).items():
-        if get_origin(hint) is Literal and name in table:
-            _need_one_of(table[name], get_args(hint))
-    return kind(**{name: _frozen(value) for name, value in table.items()})
-
-
-def _need_one_of(value: object, known: Sequence[object]) -> None:
+def need_one_of(value: object, known: Sequence[object]) -> None:
+    """Raise ScenarioError when a value is none of the known ones."""
     if value not in known:
         raise ScenarioError(f"{value!r} is none of {', '.join(map(str, known))}")
-
-
-def _frozen(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(value)
-    if isinstance(value, dict):
-        return {name: _frozen(item) for name, item in value.items()}
-    return value

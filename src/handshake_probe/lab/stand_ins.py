@@ -22,6 +22,7 @@ _NAME_AT_12 = b"\xc0\x0c"  # a pointer to the question's name
 _NTP_EPOCH = 2208988800  # seconds from 1900 to 1970
 _NONCE = 40
 _PATIENCE = 30.0
+_READ = 4096
 
 TIME_REQUEST = bytes((0x23,)) + bytes(47)  # NTP version 4, client
 
@@ -98,12 +99,13 @@ def tell_time(request: bytes) -> list[bytes]:
     return [head + now + request[40:48] + now + now]
 
 
-async def _silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Wait for the peer's end."""
     await reader.read()
 
 
-async def _closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    pass
+async def closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Do nothing."""
 
 
 def says(text: bytes, *, stays: bool) -> Serve:
@@ -120,13 +122,37 @@ def says(text: bytes, *, stays: bool) -> Serve:
     return serve
 
 
+def answers(text: bytes) -> Serve:
+    """Return a service that says something when it was asked anything."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await reader.read(_READ):
+            writer.write(text)
+            await writer.drain()
+
+    return serve
+
+
+def names_over_stream(replies: Replies) -> Serve:
+    """Return a name server for TCP: each query and reply behind its length, 2 bytes (RFC 1035)."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            (length,) = struct.unpack(">H", await reader.readexactly(2))
+            for reply in replies(await reader.readexactly(length)):
+                writer.write(struct.pack(">H", len(reply)) + reply)
+            await writer.drain()
+
+    return serve
+
+
 def relays_nonce(connect: Callable[[], Awaitable[socket.socket]], then: bytes) -> Serve:
     """Return a proxy that passes the cloud's nonce on and answers the identity itself."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         cloud, to_cloud = await asyncio.open_connection(sock=await connect())
         writer.write(await cloud.readexactly(_NONCE))
-        if await reader.read(4096):
+        if await reader.read(_READ):
             writer.write(then)
             await writer.drain()
         to_cloud.close()
@@ -137,8 +163,8 @@ def relays_nonce(connect: Callable[[], Awaitable[socket.socket]], then: bytes) -
 def service(does: str, text: bytes) -> Serve:
     """Return what a box does with a connection: `silent`, `closes`, `says` or `stays`."""
     table = {
-        "silent": _silent,
-        "closes": _closes,
+        "silent": silent,
+        "closes": closes,
         "says": says(text, stays=False),
         "stays": says(text, stays=True),
     }
@@ -163,9 +189,9 @@ async def serve_datagrams(bound: socket.socket, replies: Replies) -> asyncio.Dat
     return transport
 
 
-def stream_socket(port: int) -> socket.socket:
+def stream_socket(address: str, port: int) -> socket.socket:
     """Return a listening TCP socket; to be called within a host."""
-    return socket.create_server(("0.0.0.0", port))
+    return socket.create_server((address, port))
 
 
 def datagram_socket(address: str, port: int) -> socket.socket:
