@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from handshake_probe.probe.run import Progress, Step
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _COLUMN = 18
 
@@ -36,7 +39,7 @@ def _line(stream: TextIO, progress: Progress) -> None:
         stream.flush()
 
 
-def _list(shown: dict[Step, str | None]) -> object:
+def _list(shown: dict[Step, str | None]) -> Table:
     from rich.table import Table
     from rich.text import Text
 

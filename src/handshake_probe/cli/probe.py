@@ -29,7 +29,7 @@ Its private key is used on this machine only; it is neither sent, stored nor
 reported."""
 
 
-class _Target(click.ParamType):
+class _Target(click.ParamType[tuple[str, int]]):
     """`HOST`, `HOST:PORT`, `[ADDRESS]:PORT`."""
 
     name = "host"
@@ -54,7 +54,7 @@ class _Target(click.ParamType):
         return host, port
 
 
-class _Address(click.ParamType):
+class _Address(click.ParamType[str]):
     name = "address"
 
     def convert(

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from handshake_probe.model.observation import Observation
-from handshake_probe.model.probed import Connect, DnsProbed, Lookup, TcpProbed
+from handshake_probe.model.probed import Connect, DnsProbed, TcpProbed
 from handshake_probe.probe import coap_ping, dtls_hello, hops, idle, internet_test
 from handshake_probe.probe.attempt import attempt
 from handshake_probe.probe.endpoint import Endpoint
@@ -26,6 +26,7 @@ from handshake_probe.probe.plan import (
     Plan,
 )
 from handshake_probe.probe.resolvers import (
+    Question,
     Resolver,
     ask_dns,
     ask_resolvers,
@@ -37,6 +38,8 @@ from handshake_probe.probe.resolvers import (
 from handshake_probe.probe.stand_in import stand_in
 from handshake_probe.probe.vantage import look_around
 
+_DNS_GRACE = 1.0  # seconds for resolvers that are silent where all is well
+_UDP_WAITS = (1.0, 1.5, 1.5)  # seconds after each datagram
 _CONTROL_PATIENCE = PATIENCE._replace(connect=4.0)
 _AGAIN_PATIENCE = PATIENCE._replace(connect=7.0, nonce=5.0)
 
@@ -77,12 +80,14 @@ class Run:
         self._tell = tell
         self._ready = ready
         numbers = itertools.count(1)
+        self._resolvers: tuple[str, ...] = ()
         self._next_id = lambda: f"o{next(numbers)}"
 
     async def go(self) -> None:
         """Do everything; returns when all is done."""
         plan = self._plan
         resolvers = system_resolvers()
+        self._resolvers = resolvers.addresses
         asking: asyncio.Task[list[DnsProbed]] | None = None
         addresses = [plan.address] if plan.address else []
         async with asyncio.TaskGroup() as group:
@@ -102,8 +107,13 @@ class Run:
             self._tell(Progress(Step.VANTAGE, f"{here} on {vantage.interface or 'no interface'}"))
             await self._ready(vantage.interface)
             clouds = [Endpoint(address, plan.port) for address in addresses[:MAX_ADDRESSES]]
-            group.create_task(self._beside(clouds, asking))
-            await self._reach(clouds)
+            group.create_task(self._beside(clouds))
+            carried = await self._reach(clouds)
+            if carried and asking is not None:  # no need to wait for what is not heard anyway
+                await asyncio.wait({asking}, timeout=_DNS_GRACE)
+                asking.cancel()
+            if carried:
+                await self._beyond(clouds[0])
 
     # DNS
 
@@ -116,13 +126,19 @@ class Run:
             if address not in own
         ]
         what = questions(plan.cloud_names, plan.control_name, random_name(plan.control_name))
-        found = await ask_resolvers(asked, what, self._next_id)
-        self.seen += found
+        # Each by itself: what one resolver said is kept while another's silence is waited for.
+        answers = asyncio.gather(*(self._ask_one(one, what) for one in asked))
+        found = [question for one in await answers for question in one]
         name = plan.cloud_names[0]
         good = {q.resolver for q in found if q.name == name and q.addresses}
         bad = {q.resolver for q in found if q.name == name} - good
         text = f"{len(good)} of {len(good | bad)} resolvers give an address"
         self._tell(Progress(Step.DNS, text if asked else "no resolver to ask"))
+        return found
+
+    async def _ask_one(self, resolver: Resolver, what: list[Question]) -> list[DnsProbed]:
+        found = await ask_resolvers([resolver], what, self._next_id)
+        self.seen += found
         return found
 
     async def _resolve(self, asking: asyncio.Task[list[DnsProbed]]) -> list[str]:
@@ -136,10 +152,11 @@ class Run:
 
     # TCP
 
-    async def _reach(self, clouds: list[Endpoint]) -> None:
+    async def _reach(self, clouds: list[Endpoint]) -> bool:
+        """Try every address; whether all of them carry the handshake."""
         if not clouds:
             self._tell(Progress(Step.TCP, "no address to try"))
-            return
+            return False
         self._tell(Progress(Step.TCP, None))
         self._tell(Progress(Step.CONTROLS, None))
         async with asyncio.TaskGroup() as group:
@@ -153,8 +170,7 @@ class Run:
         ]
         if closed:
             await self._find_where(closed[0])
-            return
-        await self._beyond(clouds[0])
+        return not closed
 
     async def _try_cloud(self, cloud: Endpoint) -> list[TcpProbed]:
         """Two connections, and a third when they differ."""
@@ -163,7 +179,7 @@ class Run:
         for number in range(CLOUD_ATTEMPTS):
             if number:
                 await asyncio.sleep(SPACING)
-            spoken = any(a.sent == "identity" for a in tried)
+            spoken = any(map(_delivered, tried))
             found = await attempt(
                 cloud,
                 next_id=self._next_id,
@@ -235,23 +251,22 @@ class Run:
 
     # beside and beyond
 
-    async def _beside(
-        self, clouds: list[Endpoint], asking: asyncio.Task[list[DnsProbed]] | None
-    ) -> None:
+    async def _beside(self, clouds: list[Endpoint]) -> None:
         """What decides nothing about the device, but is asked for."""
         plan = self._plan
         if plan.udp and clouds:
             self._tell(Progress(Step.UDP, None))
             cloud = clouds[0]
             tests = [
-                coap_ping.ping(cloud, self._next_id),
-                dtls_hello.greet(Endpoint(cloud.address, DTLS_PORT), self._next_id),
+                coap_ping.ping(cloud, self._next_id, waits=_UDP_WAITS),
+                dtls_hello.greet(
+                    Endpoint(cloud.address, DTLS_PORT), self._next_id, waits=_UDP_WAITS
+                ),
+                *(
+                    ask_dns(Endpoint(address, plan.dns_port), plan.control_name, self._next_id)
+                    for address in self._resolvers[:1]
+                ),
             ]
-            heard = await _first_heard(asking)
-            if heard is not None:
-                tests.append(
-                    ask_dns(Endpoint(heard, plan.dns_port), plan.control_name, self._next_id)
-                )
             found = await asyncio.gather(*tests)
             self.seen += found
             words = [f"{u.target} {u.outcome}" for u in found[:2]]
@@ -289,14 +304,6 @@ def _addresses(found: list[DnsProbed]) -> list[str]:
     return list(dict.fromkeys(address for q in ordered for address in q.addresses))
 
 
-async def _first_heard(asking: asyncio.Task[list[DnsProbed]] | None) -> str | None:
-    """A resolver that answers at all."""
-    if asking is None:
-        return None
-    answers = (Lookup.ANSWERED, Lookup.NXDOMAIN, Lookup.EMPTY)
-    return next((q.resolver for q in await asking if q.outcome in answers and q.resolver), None)
-
-
 def _is_open(tried: list[TcpProbed]) -> bool:
     sound = [a for a in tried if a.first is not None and a.first.is_nonce]
     digests = {a.first.digest for a in sound if a.first is not None}
@@ -305,7 +312,8 @@ def _is_open(tried: list[TcpProbed]) -> bool:
 
 
 def _delivered(tried: TcpProbed) -> bool:
-    return tried.delivery == "acknowledged" and tried.ended_by not in ("reset", "icmp")
+    arrived = tried.sent == "identity" and tried.delivery == "acknowledged"
+    return arrived and tried.ended_by not in ("reset", "icmp")
 
 
 def _settled(tried: list[TcpProbed], speaks: bool) -> bool:

@@ -204,8 +204,13 @@ def _udp_result(test: UdpProbed) -> tuple[str, bool | None]:
     if test.outcome == "answered":
         return f"answers ({spaced(test.answer)})" if test.answer else "answers", True
     if test.outcome == "rejected" and test.icmp is not None:
-        return f"refused by {test.icmp.source}", False
+        return f"refused by {test.icmp.source}", None if _itself(test) else False
     return ("no answer: unconfirmed" if test.outcome == "silent" else spaced(test.outcome)), None
+
+
+def _itself(test: UdpProbed) -> bool:
+    """Whether the host that was asked refuses by itself: then the way there is open."""
+    return test.icmp is not None and test.icmp.source == test.target.rpartition(":")[0].strip("[]")
 
 
 def _table(page: Page, rows: Sequence[Row]) -> None:

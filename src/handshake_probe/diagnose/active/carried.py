@@ -278,6 +278,9 @@ def _with_nonce(case: ProbeCase, address: Address) -> Judgement:
     for attempt in spoken:
         if attempt.ended_by is Ending.ICMP and attempt.icmp is not None:
             return rejected(case, address, attempt, attempt.icmp)
+    for attempt in spoken:
+        if attempt.reply_looks_like is not None:
+            return _foreign_answer(attempt, attempt.reply_looks_like)
     arrived = [a for a in spoken if _arrived(a)]
     if arrived:
         return _carries_identity(address, good, arrived)
@@ -293,6 +296,24 @@ def _with_nonce(case: ProbeCase, address: Address) -> Judgement:
         Clue("HP516", "The identity was sent; whether it arrived was not seen.", evidence),
         "Nonces arrive. Whether the device's first message passes could not be told here.",
         "The same probe on Linux, where the system tells what was acknowledged.",
+    )
+
+
+def _foreign_answer(attempt: TcpProbed, looks_like: str) -> Judgement:
+    """A proxy that let the nonce pass and answers the identity in its own protocol."""
+    word = looks_like.upper()
+    return caused(
+        Cause.NETWORK_BLOCKED,
+        Mechanism.FOREIGN_NONCE,
+        Clue(
+            "HP121",
+            f"The identity is answered with {word}.",
+            (attempt.id,),
+            Confidence.LIKELY,
+        ),
+        f"A proxy answers the identity with {word}: the network intercepts the connection.",
+        others=(Cause.SERVER_FAULT,),
+        assumption="that the cloud's address and port are the right ones",
     )
 
 
@@ -351,9 +372,10 @@ def _carries_identity(
             f"{address.target} sends {len(good)} different nonces and acknowledges the 256 bytes "
             f"of a made-up device; {then}.",
             tuple(dict.fromkeys(a.id for a in (*good[:3], *arrived[:1]))),
+            Confidence.LIKELY,
         ),
-        "The network carries the handshake: connection, nonce and identity pass. "
-        "It says nothing about the device's keys.",
+        "The network carries the handshake as far as a stranger gets: connection, nonce and "
+        "identity pass. That says nothing about the device's keys.",
     )
 
 

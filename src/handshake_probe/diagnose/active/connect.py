@@ -133,13 +133,13 @@ def _refused(case: ProbeCase, address: Address, refused: Sequence[TcpProbed]) ->
         )
     clue = Clue("HP501", f"{address.target} refuses the connection with a reset.", evidence)
     summary = f"{address.target} refuses the connection: a reset answers."
-    if origin.origin is Origin.PEER and where.same_end:
+    if origin.origin is Origin.PEER or where.same_host:
         return caused(
             Cause.SERVER_FAULT,
             Mechanism.CONNECTION_REFUSED,
             clue,
-            f"{summary} It comes from as far away as the cloud's other packets: "
-            "nothing listens there.",
+            f"{summary} It comes from as far away as what answers on the cloud's other port: "
+            "nothing listens on this one.",
             others=(Cause.NETWORK_BLOCKED,),
             assumption="that no firewall sits right in front of the cloud's host",
         )

@@ -55,6 +55,16 @@ def _attempts(case: ProbeCase) -> list[Clue]:
     found = []
     for address in case.addresses:
         failed = [a for a in address.attempts if a.outcome is not Connect.CONNECTED]
+        again = [a for a in address.connected if a.syn_retransmissions]
+        if again and not failed:
+            found.append(
+                Clue(
+                    "HP168",
+                    f"{len(again)} of {len(address.attempts)} connections to {address.target} came "
+                    "up only after SYNs were sent again.",
+                    tuple(a.id for a in again[:4]),
+                )
+            )
         if failed and address.connected:
             found.append(
                 Clue(

@@ -41,13 +41,17 @@ def _open_hosts(case: ProbeCase) -> set[str]:
 
 
 def _leads_nowhere(case: ProbeCase, name: str, address: str) -> bool:
-    """Nobody's address, or a private one for a name whose addresses are public."""
-    if sinkhole(address):
+    """Nobody's address, the router's, or a private one that others do not confirm.
+
+    A private address alone is no proof: it may be a cloud of one's own.
+    """
+    if sinkhole(address) or (case.vantage is not None and address == case.vantage.gateway):
         return True
-    vantage = case.vantage
-    if vantage is not None and address == vantage.gateway:
-        return True
-    return is_particle_name(name) and not ipaddress.ip_address(address).is_global
+    if ipaddress.ip_address(address).is_global:
+        return False
+    control = _elsewhere(case, name)
+    made_up = {a for q in case.lookups if q.purpose == "random" for a in q.addresses}
+    return address in made_up or (control is not None and address not in control.addresses)
 
 
 def _elsewhere(case: ProbeCase, name: str) -> DnsProbed | None:

@@ -31,6 +31,7 @@ class Where:
     answered_early: int | None = None  # the cloud's port answers where the control still expires
     rejected_at: int | None = None  # the ICMP refusal comes from this many hops away
     same_end: bool = False  # both ports come equally far
+    same_host: bool = False  # both ports are answered, first at the same distance
     evidence: tuple[str, ...] = ()
 
     @property
@@ -74,6 +75,7 @@ def locate(hops: Sequence[HopProbed]) -> Where:
         ),
         default=None,
     )
+    ends = [_first_end(cloud), _first_end(control)]
     reach = [_reach(cloud), _reach(control)]
     return Where(
         common=common,
@@ -81,6 +83,7 @@ def locate(hops: Sequence[HopProbed]) -> Where:
         answered_early=early,
         rejected_at=rejected,
         same_end=silent_from is None and early is None and reach[0] == reach[1] and reach[0] > 0,
+        same_host=ends[0] is not None and ends[0] == ends[1],
         evidence=tuple(dict.fromkeys(h.id for h in hops)),
     )
 
@@ -105,6 +108,12 @@ def _silent_after(cloud: dict[int, list[HopProbed]], ttl: int) -> bool:
     """Whether nothing answers farther away either: one router may just not answer."""
     return all(
         h.outcome is Connect.TIMEOUT for at, tries in cloud.items() if at >= ttl for h in tries
+    )
+
+
+def _first_end(found: dict[int, list[HopProbed]]) -> int | None:
+    return min(
+        (ttl for ttl, tries in found.items() if any(h.outcome in _END for h in tries)), default=None
     )
 
 
