@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import dns.flags
@@ -16,11 +18,23 @@ import pytest
 
 from handshake_probe.errors import UnreadableInput
 from handshake_probe.lab import network
+from handshake_probe.lab.network import Network
 from handshake_probe.lab.stand_ins import Names
 from handshake_probe.model.probed import DnsProbed, IcmpAnswer, Lookup
 from handshake_probe.probe import resolvers
 from handshake_probe.probe.resolvers import Patience, Question, Resolver
-from udp_room import HERE, ids, serving, silent, within_time
+from udp_room import (
+    HERE,
+    OUTSIDE,
+    ROUTER,
+    both_sockets,
+    forwarding,
+    home,
+    ids,
+    serving,
+    silent,
+    within_time,
+)
 
 CLOUD, CONTROL, RANDOM = "cloud.test", "control.test", "5f3a.control.test"
 QUICK = Patience(tries=2, seconds=0.3, second_answer=0.2)
@@ -318,6 +332,8 @@ def test_no_more_at_once_than_allowed() -> None:
 def test_names_that_cannot_be_asked() -> None:
     with pytest.raises(UnreadableInput, match=r"a\.\.b: no host name"):
         ask(question=Question("a..b", "cloud"))
+    with pytest.raises(UnreadableInput, match=r"a\.\.b: no host name"):
+        within_time(resolvers.ask_system([Question("a..b", "cloud")], ids()))
 
 
 def test_random_names_differ() -> None:
@@ -367,3 +383,103 @@ def test_the_system_looks_up_what_it_knows_itself() -> None:
     (row,) = within_time(resolvers.ask_system([Question("localhost", "control")], ids()))
     assert (row.outcome, row.addresses) == (Lookup.ANSWERED, ["127.0.0.1"])
     assert (row.resolver, row.role, row.transport) == (None, "system", "system")
+
+
+def across(rules: str) -> tuple[DnsProbed, DnsProbed]:
+    """Ask a sound resolver outside from behind a router with these rules."""
+    names = Names({CLOUD: ["192.0.2.7"]})
+
+    async def run(sockets: tuple[socket.socket, socket.socket]) -> list[DnsProbed]:
+        async with serving(names, lambda query: framed(names(query)[0]), sockets=sockets) as at:
+            whom = Resolver(at.address, "public", at.port)
+            return await resolvers.ask_resolvers([whom], [QUESTION], ids(), patience=QUICK)
+
+    with home(rules) as net:
+        sockets = net.within("outside", partial(both_sockets, OUTSIDE, 53))
+        by_udp, by_tcp = net.within("laptop", lambda: within_time(run(sockets)))
+    return by_udp, by_tcp
+
+
+@needs_network
+def test_through_a_router() -> None:
+    for row in across(""):
+        assert (row.outcome, row.addresses) == (Lookup.ANSWERED, ["192.0.2.7"])
+
+
+@needs_network
+def test_only_tcp_is_dropped() -> None:
+    by_udp, by_tcp = across(forwarding("tcp dport 53 drop"))
+    assert (by_udp.outcome, by_tcp.outcome) == (Lookup.ANSWERED, Lookup.TIMEOUT)
+
+
+@needs_network
+def test_the_router_forbids_other_resolvers() -> None:
+    by_udp, by_tcp = across(
+        forwarding("meta l4proto { tcp, udp } th dport 53 reject with icmp admin-prohibited")
+    )
+    assert (by_udp.outcome, by_tcp.outcome) == (Lookup.UNREACHABLE, Lookup.UNREACHABLE)
+    assert by_udp.icmp == IcmpAnswer(source=ROUTER, version=4, type=3, code=13)
+
+
+@needs_network
+def test_the_router_answers_for_all_resolvers() -> None:
+    """Two resolvers outside, of which one does not exist, know the same wrong address."""
+    names = Names({CLOUD: ["10.66.0.1"], RANDOM: ["10.66.0.1"]})
+
+    async def run(sockets: tuple[socket.socket, socket.socket]) -> list[DnsProbed]:
+        async with serving(names, sockets=sockets):
+            whom = [Resolver(address, "public") for address in (OUTSIDE, "192.0.2.53")]
+            asked = [QUESTION, Question(RANDOM, "random")]
+            return await resolvers.ask_resolvers(whom, asked, ids(), patience=QUICK)
+
+    hijack = f"""table ip t {{ chain c {{ type nat hook prerouting priority dstnat;
+        iifname lan udp dport 53 dnat to {ROUTER}; }}; }}"""
+    with home(hijack) as net:
+        sockets = net.within("router", partial(both_sockets, ROUTER, 53))
+        rows = net.within("laptop", lambda: within_time(run(sockets)))
+    by_udp = [row for row in rows if row.transport == "udp"]
+    assert len(by_udp) == 4
+    assert all(row.addresses == ["10.66.0.1"] for row in by_udp)
+
+
+@needs_network
+def test_no_route_at_all() -> None:
+    whom = Resolver(OUTSIDE, "public")
+    with home() as net:
+        net.configure("laptop", "route del default")
+        by_udp, by_tcp = net.within(
+            "laptop",
+            lambda: within_time(resolvers.ask_resolvers([whom], [QUESTION], ids(), patience=QUICK)),
+        )
+    assert (by_udp.outcome, by_udp.attempts, by_udp.icmp) == (Lookup.UNREACHABLE, 0, None)
+    assert by_tcp.outcome is Lookup.UNREACHABLE
+
+
+@needs_network
+def test_the_system_without_a_network() -> None:
+    """Whatever resolver this machine has, a laptop without cables does not reach it."""
+    with Network() as net:
+        net.add_host("laptop")
+        (row,) = net.within(
+            "laptop",
+            lambda: within_time(
+                resolvers.ask_system([Question("name.test", "control")], ids(), seconds=1.0)
+            ),
+        )
+    assert row.outcome in (Lookup.TIMEOUT, Lookup.NXDOMAIN, Lookup.REFUSED)
+    assert row.addresses == []
+
+
+@needs_network
+def test_a_system_that_takes_too_long_is_not_waited_for() -> None:
+    """The look-up's thread goes on after the time limit, and nobody waits for it."""
+    with home(forwarding("drop")) as net:
+        began = time.monotonic()
+        (row,) = net.within(
+            "laptop",
+            lambda: within_time(
+                resolvers.ask_system([Question("name.test", "control")], ids(), seconds=0.2)
+            ),
+        )
+    assert time.monotonic() - began < 5
+    assert row.outcome in (Lookup.TIMEOUT, Lookup.NXDOMAIN, Lookup.REFUSED)

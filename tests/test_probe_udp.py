@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import aiocoap
@@ -15,13 +16,25 @@ import aiocoap.resource
 import pytest
 
 from handshake_probe.lab import network
+from handshake_probe.lab.network import Network
 from handshake_probe.lab.stand_ins import tell_time
-from handshake_probe.model.probed import IcmpAnswer, UdpProbed
+from handshake_probe.model.probed import DnsProbed, IcmpAnswer, UdpProbed
 from handshake_probe.probe.coap_ping import ping
 from handshake_probe.probe.dtls_hello import client_hello, greet, name_answer
 from handshake_probe.probe.endpoint import Endpoint
-from handshake_probe.probe.internet_test import ask_time
-from udp_room import HERE, ids, serving, within_time
+from handshake_probe.probe.internet_test import ask_time, ask_time_server
+from udp_room import (
+    HERE,
+    LAPTOP,
+    OUTSIDE,
+    ROUTER,
+    both_sockets,
+    forwarding,
+    home,
+    ids,
+    serving,
+    within_time,
+)
 
 QUICK = (0.2, 0.2, 0.2)
 RANDOM = bytes(range(32))
@@ -159,14 +172,14 @@ def test_a_retransmission_differs_in_its_sequence_number_only() -> None:
 
 @pytest.fixture
 def ec_certificate(tmp_path: Path) -> Path:
-    pem = tmp_path / "ec.pem"
+    pem, certificate = tmp_path / "ec.pem", tmp_path / "ec.crt"
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=test"
     subprocess.run(
-        ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
-        + ("-nodes", "-subj", "/CN=test", "-keyout", str(pem), "-out", str(tmp_path / "crt")),
+        [*make.split(), "-keyout", str(pem), "-out", str(certificate)],
         check=True,
         capture_output=True,
     )
-    pem.write_bytes(pem.read_bytes() + (tmp_path / "crt").read_bytes())
+    pem.write_bytes(pem.read_bytes() + certificate.read_bytes())
     return pem
 
 
@@ -176,9 +189,9 @@ def test_openssl_understands_the_client_hello(ec_certificate: Path, options: lis
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind((HERE, 0))
         target = Endpoint(HERE, free.getsockname()[1])
+    serve = "openssl s_server -dtls1_2 -cipher ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0"
     server = subprocess.Popen(
-        ("openssl", "s_server", "-dtls1_2", "-accept", str(target), "-cert", str(ec_certificate))
-        + ("-cipher", "ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0", *options),
+        [*serve.split(), "-accept", str(target), "-cert", str(ec_certificate), *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -208,11 +221,17 @@ def test_tshark_reads_the_client_hello(tmp_path: Path) -> None:
         + ip
         + udp
     )
-    fields = (
-        ["dtls.record.version", "dtls.record.sequence_number", "dtls.handshake.type"]
-        + ["dtls.handshake.version", "dtls.handshake.ciphersuite", "dtls.handshake.random"]
-        + ["dtls.handshake.extension.type", "dtls.handshake.cert_type.type", "_ws.malformed"]
-    )
+    fields = [
+        "dtls.record.version",
+        "dtls.record.sequence_number",
+        "dtls.handshake.type",
+        "dtls.handshake.version",
+        "dtls.handshake.ciphersuite",
+        "dtls.handshake.random",
+        "dtls.handshake.extension.type",
+        "dtls.handshake.cert_type.type",
+        "_ws.malformed",
+    ]
     told = subprocess.run(
         ["tshark", "-n", "-r", str(capture), "-T", "fields", "-d", "udp.port==5684,dtls"]
         + [part for field in fields for part in ("-e", field)],
@@ -230,3 +249,88 @@ def test_tshark_reads_the_client_hello(tmp_path: Path) -> None:
     assert read["dtls.handshake.extension.type"] == "13,10,11,19,20,54"
     assert read["dtls.handshake.cert_type.type"] == "0x02,0x02"
     assert not read.get("_ws.malformed")
+
+
+def through(rules: str, probe: Probe = greet, *, host: str = "router") -> UdpProbed:
+    """Ask a UDP echo outside, with these rules of a host on the way."""
+
+    async def run(sockets: tuple[socket.socket, socket.socket]) -> UdpProbed:
+        async with serving(lambda data: [data], sockets=sockets) as target:
+            return await probe(target, ids(), waits=QUICK)
+
+    with home() as net:
+        net.filter(host, rules)
+        sockets = net.within("outside", partial(both_sockets, OUTSIDE, 5684))
+        return net.within("laptop", lambda: within_time(run(sockets)))
+
+
+@needs_network
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("admin-prohibited", 13),
+        ("host-unreachable", 1),
+        ("port-unreachable", 3),
+        ("net-prohibited", 9),
+    ],
+)
+def test_a_router_that_rejects_names_itself(kind: str, code: int) -> None:
+    row = through(forwarding(f"udp dport 5684 reject with icmp {kind}"))
+    assert (row.outcome, row.attempts) == ("rejected", 1)
+    assert row.icmp == IcmpAnswer(source=ROUTER, version=4, type=3, code=code)
+
+
+@needs_network
+def test_a_router_that_drops() -> None:
+    row = through(forwarding("udp dport 5684 drop"))
+    assert (row.outcome, row.icmp, row.attempts) == ("silent", None, 3)
+
+
+@needs_network
+def test_a_path_that_carries_it() -> None:
+    assert through("").outcome == "answered"
+
+
+@needs_network
+def test_a_filter_on_this_machine_is_no_answer_of_the_network() -> None:
+    output = "table inet t { chain c { type filter hook output priority 0; udp dport 5684 %s; }; }"
+    dropped = through(output % "drop", host="laptop")
+    assert (dropped.outcome, dropped.attempts) == ("not_sent", 0)
+    rejected = through(output % "reject with icmp admin-prohibited", host="laptop")
+    assert rejected.outcome == "not_sent"
+
+
+@needs_network
+def test_nobody_at_an_address_of_the_own_network() -> None:
+    """The kernel itself reports what ARP did not find: no router said so."""
+    with home() as net:
+        net.set("laptop", {"ipv4/neigh/eth0/retrans_time_ms": "50"})
+        target = Endpoint("10.66.0.99", 5684)
+        row = net.within("laptop", lambda: within_time(greet(target, ids(), waits=(2.0,))))
+    assert row.outcome == "not_sent"
+    assert row.icmp == IcmpAnswer(source=LAPTOP, version=4, type=3, code=1)
+
+
+@needs_network
+def test_a_time_server_that_has_no_address() -> None:
+    with Network() as net:
+        net.add_host("laptop")
+        looked_up, asked = net.within(
+            "laptop", lambda: within_time(ask_time_server("name.invalid", ids(), waits=QUICK))
+        )
+    assert isinstance(looked_up, DnsProbed)
+    assert isinstance(asked, UdpProbed)
+    assert (looked_up.id, looked_up.addresses, asked.id) == ("o1", [], "o2")
+    assert (asked.target, asked.outcome) == ("name.invalid:123", "not_sent")
+
+
+def test_a_time_server_by_name() -> None:
+    async def run() -> list[DnsProbed | UdpProbed]:
+        async with serving(tell_time) as target:
+            return await ask_time_server("localhost", ids(), port=target.port, waits=QUICK)
+
+    looked_up, asked = within_time(run())
+    assert isinstance(looked_up, DnsProbed)
+    assert (looked_up.purpose, looked_up.role) == ("internet_test", "system")
+    assert isinstance(asked, UdpProbed)
+    assert (asked.outcome, asked.answer) == ("answered", "time")

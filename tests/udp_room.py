@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, TypeVar, cast
 
+from handshake_probe.lab.network import End, Network
 from handshake_probe.lab.stand_ins import Datagrams, Replies
 from handshake_probe.probe.endpoint import Endpoint
 
@@ -54,11 +55,12 @@ async def serving(
     tcp: Callable[[bytes], bytes] | None = None,
     *,
     address: str = HERE,
+    sockets: tuple[socket.socket, socket.socket] | None = None,
     seconds: float = 0.05,
 ) -> AsyncIterator[Endpoint]:
     """The same port for both; the side that is None is closed."""
-    stream, datagram = both_sockets(address)
-    port = stream.getsockname()[1]
+    stream, datagram = sockets or both_sockets(address)
+    address, port = stream.getsockname()[:2]
     loop = asyncio.get_running_loop()
     server = transport = None
     if tcp is not None:
@@ -81,11 +83,11 @@ async def serving(
             transport.close()
 
 
-def both_sockets(address: str) -> tuple[socket.socket, socket.socket]:
+def both_sockets(address: str, port: int = 0) -> tuple[socket.socket, socket.socket]:
     """A listening TCP socket and a UDP socket with one port number."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     for _ in range(50):
-        stream = socket.create_server((address, 0), family=family)
+        stream = socket.create_server((address, port), family=family)
         datagram = socket.socket(family, socket.SOCK_DGRAM)
         datagram.setblocking(False)
         try:
@@ -113,3 +115,28 @@ async def _serve(
 
 def silent(data: bytes) -> Sequence[bytes]:
     return ()
+
+
+LAPTOP, ROUTER, OUTSIDE = "10.66.0.2", "10.66.0.1", "198.51.100.53"
+
+
+@contextmanager
+def home(rules: str = "") -> Iterator[Network]:
+    """A laptop, its router with nft rules for what it forwards, and a server outside."""
+    with Network() as net:
+        for host in ("laptop", "router", "outside"):
+            net.add_host(host)
+        net.join(End("laptop", "eth0", [f"{LAPTOP}/24"]), End("router", "lan", [f"{ROUTER}/24"]))
+        net.join(
+            End("router", "wan", ["198.51.100.1/24"]), End("outside", "eth0", [f"{OUTSIDE}/24"])
+        )
+        net.set("router", {"ipv4/ip_forward": "1"})
+        net.configure("laptop", f"route add default via {ROUTER}")
+        net.configure("outside", "route add default via 198.51.100.1")
+        if rules:
+            net.filter("router", rules)
+        yield net
+
+
+def forwarding(rule: str) -> str:
+    return f"table inet t {{ chain c {{ type filter hook forward priority 0; {rule}; }}; }}"

@@ -305,6 +305,9 @@ async def ask_system(
         questions: What to look up.
         next_id: Gives the ids of the observations.
         seconds: The time limit for each.
+
+    Raises:
+        UnreadableInput: A name is none.
     """
     rows = await asyncio.gather(*(_system_row(question, seconds) for question in questions))
     return [
@@ -335,7 +338,7 @@ async def _look_up(question: Question) -> tuple[str, ...]:
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[tuple[str, ...]] = loop.create_future()
 
-    def tell(addresses: tuple[str, ...], error: OSError | None) -> None:
+    def tell(addresses: tuple[str, ...], error: Exception | None) -> None:
         if answer.done():
             return
         if error is None:
@@ -345,7 +348,7 @@ async def _look_up(question: Question) -> tuple[str, ...]:
 
     def work() -> None:
         addresses: tuple[str, ...] = ()
-        failure = None
+        failure: Exception | None = None
         try:
             found = socket.getaddrinfo(
                 question.name, None, _FAMILIES[question.type], socket.SOCK_STREAM
@@ -353,6 +356,8 @@ async def _look_up(question: Question) -> tuple[str, ...]:
             addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
         except OSError as error:
             failure = error
+        except UnicodeError as error:
+            failure = UnreadableInput(f"{question.name}: no host name: {error}")
         with suppress(RuntimeError):  # the loop is closed: too late
             loop.call_soon_threadsafe(tell, addresses, failure)
 
