@@ -18,11 +18,13 @@ import pytest
 from handshake_probe.lab import network
 from handshake_probe.lab.network import Network
 from handshake_probe.lab.stand_ins import tell_time
-from handshake_probe.model.probed import DnsProbed, IcmpAnswer, UdpProbed
+from handshake_probe.model.observation import Observation
+from handshake_probe.model.probed import Connect, DnsProbed, IcmpAnswer, TcpProbed, UdpProbed
+from handshake_probe.probe import internet_test
 from handshake_probe.probe.coap_ping import ping
 from handshake_probe.probe.dtls_hello import client_hello, greet, name_answer
 from handshake_probe.probe.endpoint import Endpoint
-from handshake_probe.probe.internet_test import ask_time, ask_time_server
+from handshake_probe.probe.internet_test import ask_time
 from udp_room import (
     HERE,
     LAPTOP,
@@ -312,24 +314,34 @@ def test_nobody_at_an_address_of_the_own_network() -> None:
 
 
 @needs_network
-def test_a_time_server_that_has_no_address() -> None:
+def test_the_internet_test_without_an_internet() -> None:
     with Network() as net:
         net.add_host("laptop")
-        looked_up, asked = net.within(
-            "laptop", lambda: within_time(ask_time_server("name.invalid", ids(), waits=QUICK))
+        tested = net.within(
+            "laptop",
+            lambda: within_time(
+                internet_test.measure(Endpoint(OUTSIDE, 53), "name.invalid", ids(), waits=QUICK)
+            ),
         )
+    connected, looked_up, asked = tested
+    assert isinstance(connected, TcpProbed)
+    assert (connected.purpose, connected.outcome) == ("internet_test", Connect.NOT_SENT)
     assert isinstance(looked_up, DnsProbed)
+    assert looked_up.addresses == []
     assert isinstance(asked, UdpProbed)
-    assert (looked_up.id, looked_up.addresses, asked.id) == ("o1", [], "o2")
     assert (asked.target, asked.outcome) == ("name.invalid:123", "not_sent")
 
 
-def test_a_time_server_by_name() -> None:
-    async def run() -> list[DnsProbed | UdpProbed]:
-        async with serving(tell_time) as target:
-            return await ask_time_server("localhost", ids(), port=target.port, waits=QUICK)
+def test_the_internet_test_with_stand_ins() -> None:
+    async def run() -> list[Observation]:
+        async with serving(tell_time, lambda query: b"") as target:
+            return await internet_test.measure(
+                target, "localhost", ids(), time_port=target.port, waits=QUICK
+            )
 
-    looked_up, asked = within_time(run())
+    connected, looked_up, asked = within_time(run())
+    assert isinstance(connected, TcpProbed)
+    assert (connected.purpose, connected.outcome) == ("internet_test", Connect.CONNECTED)
     assert isinstance(looked_up, DnsProbed)
     assert (looked_up.purpose, looked_up.role) == ("internet_test", "system")
     assert isinstance(asked, UdpProbed)

@@ -7,13 +7,19 @@ know what the LED meant.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 
+from handshake_probe.model.observation import Observation
 from handshake_probe.model.probed import DnsProbed, UdpProbed
 from handshake_probe.probe import datagrams
+from handshake_probe.probe.attempt import attempt
 from handshake_probe.probe.endpoint import Endpoint
+from handshake_probe.probe.patience import PATIENCE, Patience
 from handshake_probe.probe.resolvers import Question, ask_system
+
+PURPOSE = "internet_test"
 
 _CLIENT = 0x23  # no leap second, version 4, mode 3 (RFC 5905 section 7.3)
 _SERVER_MODE = 4
@@ -39,18 +45,37 @@ async def ask_time(
     return await datagrams.probe("ntp", target, [request] * len(waits), name, next_id, waits)
 
 
-async def ask_time_server(
-    name: str,
+async def measure(
+    tcp: Endpoint,
+    time_server: str,
     next_id: Callable[[], str],
     *,
-    port: int = 123,
+    time_port: int = 123,
+    patience: Patience = PATIENCE,
     waits: Sequence[float] = datagrams.WAITS,
-) -> list[DnsProbed | UdpProbed]:
-    """Look a time server up as any program would, then ask its first address for the time.
+) -> list[Observation]:
+    """Do both tests, side by side.
 
-    Without an address nothing can be sent, and the second observation says so.
+    Args:
+        tcp: What the older test connects to.
+        time_server: The name that the newer one asks, looked up as any program would.
+        next_id: Gives the ids of the observations.
+        time_port: Where the time server listens.
+        patience: For the connection.
+        waits: See `datagrams.exchange`.
     """
-    found = await ask_system([Question(name, "internet_test")], next_id)
+    connected, told = await asyncio.gather(
+        attempt(tcp, next_id=next_id, purpose=PURPOSE, listen=False, patience=patience),
+        _ask_time_server(time_server, time_port, next_id, waits),
+    )
+    return [connected, *told]
+
+
+async def _ask_time_server(
+    name: str, port: int, next_id: Callable[[], str], waits: Sequence[float]
+) -> list[DnsProbed | UdpProbed]:
+    """Look it up, and ask its first address; without one nothing can be sent, which is told."""
+    found = await ask_system([Question(name, PURPOSE)], next_id)
     addresses = found[0].addresses
     if addresses:
         return [*found, await ask_time(Endpoint(addresses[0], port), next_id, waits=waits)]

@@ -274,7 +274,7 @@ class Run:
         if plan.internet_test:
             self._tell(Progress(Step.INTERNET, None))
             tcp, ntp = INTERNET_TEST
-            self.seen += await internet_test.test_internet(tcp, ntp, self._next_id)
+            self.seen += await internet_test.measure(tcp, ntp, self._next_id)
             self._tell(Progress(Step.INTERNET, "done"))
 
     async def _beyond(self, cloud: Endpoint) -> None:
