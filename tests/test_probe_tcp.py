@@ -1,0 +1,415 @@
+"""One TCP attempt, in a real network where each port meets another fate."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+import struct
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from typing import NamedTuple
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+import vectors
+from handshake_probe.keys.rsa import private_operation
+from handshake_probe.lab import network
+from handshake_probe.model.probed import TcpProbed
+from handshake_probe.probe import error_queue, tcp_info
+from handshake_probe.probe.attempt import attempt
+from handshake_probe.probe.endpoint import Endpoint, endpoint_of
+from handshake_probe.probe.patience import Patience
+from handshake_probe.protocol.layouts import IDENTITY_SIZE, NONCE_SIZE, split_identity
+from handshake_probe.protocol.pkcs1 import ENCRYPTED, open_block
+from lab_room import noise
+from probe_town import (
+    CLOUD_ADDRESS,
+    LAPTOP,
+    NEAR_ROUTER,
+    ROUTER1,
+    Serve,
+    Serving,
+    Town,
+    ids,
+)
+
+LACK = network.missing()
+pytestmark = pytest.mark.skipif(LACK is not None, reason=f"probes over TCP not run: {LACK}")
+
+# Seconds; the kernel repeats a SYN after one, data after 0.2, 0.6 and 1.4.
+QUICK = Patience(connect=0.9, nonce=0.7, more=0.25, delivery=2.5, reply=0.5, goodbye=0.3)
+NEIGHBOUR = QUICK._replace(connect=6.0)  # the kernel gives up looking for a neighbour after 3 s
+FIRST_PORT = 7000
+NONCE = noise(NONCE_SIZE)
+PORTAL = b"HTTP/1.1 302 Found\r\nLocation: http://portal.test/\r\n\r\n"
+_NO_LINGER = struct.pack("ii", 1, 0)
+_PAYLOAD = "meta length > 120"  # a block of 256 bytes, but no SYN and no nonce
+VERSIONS = (4, 6)
+
+
+def says(*parts: bytes, before: float = 0.0, between: float = 0.0, stays: bool = True) -> Serve:
+    """Send something at once, then keep the connection or close it."""
+
+    async def serve(sock: socket.socket) -> None:
+        await asyncio.sleep(before)
+        for part in parts:
+            await asyncio.get_running_loop().sock_sendall(sock, part)
+            await asyncio.sleep(between)
+        if stays:
+            await asyncio.sleep(30)
+
+    return serve
+
+
+def answers(first: bytes, reply: bytes = b"", *, resets: bool = False) -> Serve:
+    """Send something, wait for 256 bytes, reply, then end it."""
+
+    async def serve(sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(sock, first)
+        taken = b""
+        while len(taken) < IDENTITY_SIZE:
+            taken += await loop.sock_recv(sock, IDENTITY_SIZE)
+        TAKEN.append((first, taken))
+        await loop.sock_sendall(sock, reply)
+        await asyncio.sleep(0.1)
+        if resets:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+
+    return serve
+
+
+async def resets_at_once(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+
+
+TAKEN: list[tuple[bytes, bytes]] = []  # what a cloud said, and was told
+
+
+class Fate(NamedTuple):
+    """What happens to connections to a port, and what a probe is to tell of it."""
+
+    name: str
+    told: str  # see `summary`
+    rule: str | None = None  # of nft, on the first router; the port goes before it
+    serve: Serve | None = None  # on the cloud
+    block: bool = True
+    identity: bool = True
+    listen: bool = True
+
+
+def summary(seen: TcpProbed) -> str:
+    """The words of an observation in a row, without addresses and times."""
+    words: list[object] = [seen.outcome, seen.failure or "-"]
+    if seen.icmp:
+        words.append(f"{seen.icmp.type}/{seen.icmp.code}")
+    if seen.first:
+        first = seen.first
+        words.append(f"first={first.received}{'' if first.is_nonce else ' flawed'}")
+        words += [first.looks_like] if first.looks_like else []
+    if seen.sent:
+        words += [seen.sent, seen.delivery]
+    if seen.reply:
+        words.append(f"reply={seen.reply}")
+    if seen.ended_by:
+        words.append(seen.ended_by)
+    return " ".join(map(str, words))
+
+
+FATES = (
+    Fate("dropped", "timeout generic_timeout_error", "drop"),
+    Fate("port", "rejected connection_refused PORT", "reject with icmpx type port-unreachable"),
+    Fate("host", "rejected host_unreachable HOST", "reject with icmpx type host-unreachable"),
+    Fate("net", "rejected network_unreachable NET", "reject with icmpx type no-route"),
+    Fate("admin", "rejected ADMIN", "reject with icmpx type admin-prohibited"),
+    Fate("reset", "refused connection_refused", "reject with tcp reset"),
+    Fate("closed port", "refused connection_refused"),
+    Fate(
+        "silent listener",
+        "connected generic_timeout_error block acknowledged silence",
+        serve=says(),
+    ),
+    Fate(
+        "silence, nothing said",
+        "connected generic_timeout_error silence",
+        serve=says(),
+        block=False,
+    ),
+    Fate("only connected", "connected - ourselves", serve=says(NONCE), listen=False),
+    Fate(
+        "payload dropped",
+        "connected generic_timeout_error block unacknowledged silence",
+        f"{_PAYLOAD} drop",
+        says(),
+    ),
+    Fate(
+        "payload prohibited",
+        "connected DATA block unacknowledged icmp",
+        f"{_PAYLOAD} reject with icmpx type admin-prohibited",
+        says(),
+    ),
+    Fate(
+        "payload reset by a box",
+        "connected connection_reset block unknown reset",
+        f"{_PAYLOAD} reject with tcp reset",
+        says(),
+    ),
+    Fate(
+        "payload reset by the server",
+        "connected connection_reset block acknowledged reset",
+        serve=answers(b"", resets=True),
+    ),
+    Fate("reset at once", "connected connection_reset reset", serve=resets_at_once),
+    Fate("closed at once", "connected eof_error closed", serve=says(stays=False)),
+    Fate(
+        "nonce",
+        "connected - first=40 ourselves",
+        serve=says(NONCE),
+        identity=False,
+    ),
+    Fate(
+        "nonce in segments",
+        "connected - first=40 ourselves",
+        serve=says(NONCE[:7], NONCE[7:23], NONCE[23:], between=0.1),
+        identity=False,
+    ),
+    Fate(
+        "nonce late",
+        "connected - first=40 ourselves",
+        serve=says(NONCE, before=0.4),
+        identity=False,
+    ),
+    Fate(
+        "nonce too late",
+        "connected generic_timeout_error silence",
+        serve=says(NONCE, before=1.2),
+        block=False,
+    ),
+    Fate(
+        "nonce too short",
+        "connected generic_timeout_error first=20 flawed silence",
+        serve=says(NONCE[:20]),
+    ),
+    Fate(
+        "nonce cut off",
+        "connected eof_error first=20 flawed closed",
+        serve=says(NONCE[:20], stays=False),
+    ),
+    Fate("nonce and more", "connected - first=60 flawed ourselves", serve=says(noise(60))),
+    Fate("no random bytes", "connected - first=40 flawed text ourselves", serve=says(b"x" * 40)),
+    Fate(
+        "portal",
+        f"connected eof_error first={len(PORTAL)} flawed http closed",
+        serve=says(PORTAL, stays=False),
+    ),
+    Fate(
+        "identity refused",
+        "connected eof_error first=40 identity acknowledged closed",
+        serve=answers(NONCE),
+    ),
+    Fate(
+        "identity answered",
+        "connected eof_error first=40 identity acknowledged reply=384 closed",
+        serve=answers(NONCE, noise(384)),
+    ),
+    Fate(
+        "identity unanswered",
+        "connected generic_timeout_error first=40 identity acknowledged silence",
+        serve=says(NONCE),
+    ),
+    Fate(
+        "identity dropped",
+        "connected generic_timeout_error first=40 identity unacknowledged silence",
+        f"{_PAYLOAD} drop",
+        says(NONCE),
+    ),
+    Fate(
+        "no neighbour",
+        "not_sent host_unreachable HOST",
+    ),
+    Fate("no route", "not_sent host_unreachable"),
+    Fate("prohibited here", "not_sent ADMIN"),
+)
+# What the two versions of IP call the same.
+WORDS = {
+    4: {"PORT": "3/3", "HOST": "3/1", "NET": "3/0", "ADMIN": "host_unreachable 3/13"},
+    6: {"PORT": "1/4", "HOST": "1/3", "NET": "1/0", "ADMIN": "permission_denied 1/1"},
+}
+DATA = {4: "host_unreachable", 6: "permission_denied"}
+PORTS = {fate.name: FIRST_PORT + number for number, fate in enumerate(FATES)}
+ELSEWHERE = {
+    "no neighbour": {4: "10.1.0.77", 6: "fd00:1::77"},
+    "no route": {4: "10.9.0.1", 6: "fd00:9::1"},
+}
+
+
+def expected(fate: Fate, version: int) -> str:
+    told = fate.told.replace("DATA", DATA[version])
+    for word, meaning in WORDS[version].items():
+        told = told.replace(word, meaning)
+    return told
+
+
+Seen = dict[tuple[str, int], TcpProbed]
+
+
+@pytest.fixture(scope="module")
+def seen() -> Iterator[Seen]:
+    """Every fate met once per IP version, all side by side."""
+    with Town() as town:
+        town.build()
+        ruled = [fate for fate in FATES if fate.rule]
+        town.rules(ROUTER1, "forward", *(f"tcp dport {PORTS[f.name]} {f.rule}" for f in ruled))
+        here = f"tcp dport {PORTS['prohibited here']} reject with icmpx type admin-prohibited"
+        town.rules(LAPTOP, "output", here)
+        for net in ("10.9.0.0/24", "fd00:9::/64"):
+            town.configure(LAPTOP, f"route add unreachable {net}")
+        served = [(fate, fate.serve) for fate in FATES if fate.serve]
+        services = [(s, serve) for f, serve in served for s in town.listen(PORTS[f.name])]
+
+        async def meet() -> Seen:
+            cases = [(fate, version) for fate in FATES for version in VERSIONS]
+            async with Serving(services):
+                met = await asyncio.gather(*(try_one(*case) for case in cases))
+            return {(f.name, v): one for (f, v), one in zip(cases, met, strict=True)}
+
+        yield town.run(meet)
+
+
+async def try_one(fate: Fate, version: int) -> TcpProbed:
+    address = ELSEWHERE.get(fate.name, CLOUD_ADDRESS)[version]
+    return await attempt(
+        Endpoint(address, PORTS[fate.name]),
+        next_id=ids(),
+        listen=fate.listen,
+        block=fate.block,
+        server_modulus=vectors.CLOUD_NUMBERS.n if fate.identity else None,
+        patience=NEIGHBOUR if fate.name == "no neighbour" else QUICK,
+    )
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("fate", FATES, ids=[fate.name for fate in FATES])
+def test_a_fate_is_told(seen: Seen, fate: Fate, version: int) -> None:
+    assert summary(seen[fate.name, version]) == expected(fate, version)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_who_says_no(seen: Seen, version: int) -> None:
+    for fate in ("port", "host", "net", "admin"):
+        icmp = seen[fate, version].icmp
+        assert icmp is not None
+        assert (icmp.source, icmp.version) == (NEAR_ROUTER[version], version)
+    for fate in ("no neighbour", "prohibited here"):
+        icmp, local = seen[fate, version].icmp, seen[fate, version].local
+        assert icmp is not None
+        assert local is not None
+        assert icmp.source in local
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_kernels_numbers(seen: Seen, version: int) -> None:
+    for fate in ("payload dropped", "identity dropped", "payload prohibited"):
+        assert seen[fate, version].retransmissions >= 3
+        assert (seen[fate, version].ended_after or 99) < QUICK.delivery
+    for fate in ("silent listener", "identity unanswered", "identity refused"):
+        assert seen[fate, version].retransmissions == 0
+    assert all(0 < (one.rtt or 0) < 0.5 for one in seen.values() if one.sent)
+    assert {seen["dropped", version].rtt, seen["reset", version].rtt} == {None}
+
+
+def test_first_bytes(seen: Seen) -> None:
+    for fate, delay in (("nonce", 0.0), ("nonce late", 0.4), ("nonce in segments", 0.0)):
+        one = seen[fate, 4]
+        assert one.first is not None
+        assert delay <= one.first.seconds < delay + 0.3
+        assert one.first.excerpt is None
+        assert one.first.digest == hashlib.sha256(NONCE).hexdigest()[:16]
+        assert one.waited >= one.first.seconds + QUICK.more
+    portal = seen["portal", 4].first
+    assert portal is not None
+    assert portal.excerpt is not None
+    assert portal.excerpt.startswith("HTTP/1.1 302 Found\\x0d\\x0aLocation:")
+
+
+def test_an_identity_is_a_devices_and_nobodys(seen: Seen) -> None:
+    """A cloud with the private key opens it; no id occurs twice."""
+    blocks = [taken for said, taken in TAKEN if said == NONCE]
+    opened = [open_block(private_operation(vectors.CLOUD_NUMBERS, b), ENCRYPTED) for b in blocks]
+    identities = [split_identity(plaintext or b"") for plaintext in opened]
+    assert len({identity.device_id for identity in identities if identity}) == 4
+    for identity in identities:
+        assert identity is not None
+        assert identity.nonce == NONCE
+        assert identity.device_id.startswith("ff")
+        assert min(bytes.fromhex(identity.device_id)[5:]) >= 0x80
+        key = load_der_public_key(identity.device_key or b"")
+        assert isinstance(key, RSAPublicKey)
+        assert key.key_size == 1024
+
+
+def meet_on_loopback(serve: Serve, act: Callable[[Endpoint], Awaitable[None]]) -> None:
+    async def run() -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.setblocking(False)
+        async with Serving([(listener, serve)]):
+            await act(endpoint_of(listener.getsockname()))
+
+    asyncio.run(run())
+
+
+def test_it_leaves_with_a_fin() -> None:
+    """Bytes that still come are read: closing over unread ones would send a reset."""
+    ends: list[tuple[bytes, int]] = []
+
+    async def serve(sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(sock, NONCE)
+        end = await loop.sock_recv(sock, 1)
+        await loop.sock_sendall(sock, b"one thing more")
+        sock.shutdown(socket.SHUT_WR)
+        await asyncio.sleep(0.1)
+        ends.append((end, sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)))
+
+    async def act(target: Endpoint) -> None:
+        await attempt(target, next_id=ids(), patience=QUICK)
+        await asyncio.sleep(0.3)
+
+    meet_on_loopback(serve, act)
+    assert ends == [(b"", 0)]
+
+
+def test_a_cancelled_attempt_closes_its_socket() -> None:
+    ends: list[bytes] = []
+
+    async def serve(sock: socket.socket) -> None:
+        ends.append(await asyncio.get_running_loop().sock_recv(sock, 1))
+
+    async def act(target: Endpoint) -> None:
+        task = asyncio.create_task(attempt(target, next_id=ids()))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(0.1)
+
+    meet_on_loopback(serve, act)
+    assert ends == [b""]
+
+
+def test_a_shorter_struct_of_the_kernel() -> None:
+    whole = bytes(range(256))
+    full = tcp_info.decode(whole)
+    assert full is not None
+    assert full.bytes_acked == int.from_bytes(whole[120:128], sys.byteorder)
+    older = tcp_info.decode(whole[:104])
+    assert older is not None
+    assert older == full._replace(bytes_acked=None, min_rtt=None)
+    assert tcp_info.decode(whole[:100]) is None
+
+
+def test_the_error_queue_is_measured() -> None:
+    assert error_queue.supported() is (sys.platform == "linux")
