@@ -12,7 +12,7 @@ from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism
 # The firmware pings every 15 s and waits 10 s for the answer.
 LONGEST_SILENCE = 25.0
 NEWER = ("coap_ping", "dtls_client_hello")
-INTERNET = ("ntp", "tcp_8.8.8.8_53")
+INTERNET = "internet_test"
 
 
 def judge_idle(case: ProbeCase) -> Judgement | None:
@@ -124,19 +124,29 @@ def _newer_generation(udp: Sequence[UdpProbed]) -> list[Clue]:
 
 
 def _internet_test(case: ProbeCase) -> list[Clue]:
-    tests = [u for u in case.udp if u.test in INTERNET]
-    bad = [u for u in tests if u.outcome != "answered"]
-    if not tests:
-        return []
-    names = " and ".join(f"{u.test.replace('_', ' ')} ({u.target})" for u in bad or tests)
-    if bad:
-        text = (
-            f"The device's own internet test fails here: {names}. "
-            "A failing device blinks orange twice."
+    """What the firmware tries after a failed connection, by its generation."""
+    older = [(a.id, a.outcome is Connect.CONNECTED) for a in case.attempts if a.purpose == INTERNET]
+    newer = [(u.id, u.outcome == "answered") for u in case.udp if u.test == "ntp"]
+    lost = [(q.id, bool(q.addresses)) for q in case.lookups if q.purpose == INTERNET]
+    found = []
+    for results, what in (
+        (older, "TCP 8.8.8.8:53, Device OS up to 1.5"),
+        (newer or lost, "time from pool.ntp.org, Device OS 2.0 and later"),
+    ):
+        if not results:
+            continue
+        passes = all(passed for _, passed in results)
+        word = "passes" if passes else "fails"
+        led = "three times" if passes else "twice"
+        found.append(
+            Clue(
+                "HP171" if passes else "HP150",
+                f"The device's own internet test ({what}) {word} here: a device that cannot "
+                f"connect blinks orange {led}.",
+                tuple(name for name, _ in results),
+            )
         )
-    else:
-        text = f"The device's own internet test passes here: {names}."
-    return [Clue("HP150" if bad else "HP171", text, tuple(u.id for u in tests))]
+    return found
 
 
 def _idle(idle: Sequence[IdleProbed]) -> list[Clue]:
