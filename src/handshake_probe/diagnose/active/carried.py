@@ -9,15 +9,14 @@ from handshake_probe.diagnose.active.case import Address, ProbeCase
 from handshake_probe.diagnose.active.connect import (
     HOTSPOT,
     control_evidence,
-    early_place,
+    gateway_of,
     packet_origin,
     rejected,
 )
-from handshake_probe.diagnose.active.where import locate
+from handshake_probe.diagnose.active.where import blocker_within, locate
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, healthy, undecided
 from handshake_probe.diagnose.resets import Origin
 from handshake_probe.diagnose.topology import host_of
-from handshake_probe.model.measurement import Blocker
 from handshake_probe.model.probed import Connect, Delivery, Ending, FirstBytes, TcpProbed
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism
 
@@ -58,7 +57,7 @@ def _accepted_early(case: ProbeCase, address: Address) -> Judgement | None:
         ),
         "A device on the way (a transparent proxy or firewall) accepts the connection in the "
         "cloud's place, and no handshake follows.",
-        blocker=Blocker(hop=hop, who=early_place(case, address, hop)),
+        blocker=blocker_within(where, address.hops, gateway_of(case)),
     )
 
 

@@ -9,6 +9,7 @@ from handshake_probe.diagnose.active.case import Address, ProbeCase
 from handshake_probe.diagnose.active.where import (
     Where,
     blocker_behind,
+    blocker_within,
     hop_of,
     locate,
     place,
@@ -59,7 +60,7 @@ def rejected(
         Confidence.PROVEN if policy else Confidence.LIKELY,
     )
     blocker = Blocker(
-        address=message.source, hop=hop, who=place(message.source, hop, _gateway(case))
+        address=message.source, hop=hop, who=place(message.source, hop, gateway_of(case))
     )
     if policy:
         return caused(
@@ -85,7 +86,7 @@ def _icmp_hop(case: ProbeCase, address: Address, message: IcmpAnswer) -> int | N
     known = hop_of(message.source, address.hops)
     if known is not None:
         return known
-    if message.source == _gateway(case):
+    if message.source == gateway_of(case):
         return 1
     sources = [h for h in address.hops if h.icmp is not None and h.icmp.source == message.source]
     return min((h.ttl for h in sources), default=None)
@@ -109,7 +110,7 @@ def _refused(case: ProbeCase, address: Address, refused: Sequence[TcpProbed]) ->
             clue,
             "A device on the way to the cloud answers the connection attempt with a reset "
             "in the cloud's name.",
-            blocker=Blocker(hop=hop, who=early_place(case, address, hop)),
+            blocker=blocker_within(where, address.hops, gateway_of(case)),
         )
     origin = packet_origin(case, first)
     if origin.origin is Origin.BOX or _too_fast(address, refused):
@@ -171,7 +172,7 @@ def _dropped(case: ProbeCase, address: Address) -> Judgement:
     alive = address.alive
     evidence = (*(a.id for a in tries[:4]), *control_evidence(address))
     text = f"{len(tries)} attempts to connect to {address.target}, nothing within {waited:.0f} s"
-    blocker = blocker_behind(where, _gateway(case))
+    blocker = blocker_behind(where, gateway_of(case))
     if blocker is not None:
         clue = Clue(
             "HP110",
@@ -263,18 +264,13 @@ def packet_origin(case: ProbeCase, attempt: TcpProbed) -> ResetOrigin:
     return reset_origin(seen, reset, case.topology)
 
 
-def early_place(case: ProbeCase, address: Address, hop: int) -> str:
-    """Whose the box is that answers at `hop`, named by the router that answers there."""
-    router = next((h.expired_at for h in address.hops if h.ttl == hop and h.expired_at), None)
-    return "unknown" if router is None else place(router, hop, _gateway(case))
-
-
 def control_evidence(address: Address) -> tuple[str, ...]:
     """The controls that stand beside a failure."""
     return tuple(control.id for control in address.controls[:2])
 
 
-def _gateway(case: ProbeCase) -> str | None:
+def gateway_of(case: ProbeCase) -> str | None:
+    """The router of the machine that probed."""
     return case.vantage.gateway if case.vantage else None
 
 

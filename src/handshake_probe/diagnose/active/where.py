@@ -150,6 +150,23 @@ def place(address: str, hop: int | None, gateway: str | None) -> str:
     return f"{name}, outside your network"
 
 
+def blocker_within(where: Where, hops: Sequence[HopProbed], gateway: str | None) -> Blocker | None:
+    """The box that answers a SYN in the cloud's name: where it used up its hops, or one before.
+
+    A box that forwards packets and one that takes them for itself differ by one hop.
+    """
+    last = where.answered_early
+    if last is None:
+        return None
+    told = []
+    for ttl in range(max(1, last - 1), last + 1):
+        router = next((h.expired_at for h in hops if h.ttl == ttl and h.expired_at), None)
+        told.append(
+            f"hop {ttl}" + (f" ({router}, {place(router, ttl, gateway)})" if router else "")
+        )
+    return Blocker(hop=1 if last == 1 else None, who=" or ".join(told))
+
+
 def blocker_behind(where: Where, gateway: str | None) -> Blocker | None:
     """The place of a silent drop: the last router both ports reach, or right behind it."""
     if where.silent_from is None:
@@ -157,4 +174,4 @@ def blocker_behind(where: Where, gateway: str | None) -> Blocker | None:
     if where.common is None:
         return Blocker(hop=where.silent_from, who="before the first router that answers")
     hop, address = where.common
-    return Blocker(hop=hop, who=f"{address} ({place(address, hop, gateway)}), or right behind it")
+    return Blocker(hop=hop, who=f"{address} ({place(address, hop, gateway)}) or right behind it")
