@@ -15,6 +15,7 @@ COMMANDS = {
     "explain": "Explain a finding, such as HP201.",
     "probe": "Ask the network, from this machine, whether it carries the handshake.",
     "lab": "Play a cloud or a device, also a faulty one.",
+    "doctor": "Say what works on this machine.",
     "schema": "Print the JSON Schema of the JSON output.",
 }
 
