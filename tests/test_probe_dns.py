@@ -15,6 +15,8 @@ import dns.message
 import dns.rcode
 import dns.rrset
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from handshake_probe.errors import UnreadableInput
 from handshake_probe.lab import network
@@ -329,6 +331,45 @@ def test_no_more_at_once_than_allowed() -> None:
     assert most <= 3
 
 
+QUERY = dns.message.make_query(CLOUD, "A", id=0x1234).to_wire()
+ANSWERS = [
+    reply(QUERY, "192.0.2.7", aliases=("a.test.",)),
+    reply(QUERY, "2001:db8::1"),
+    reply(QUERY, rcode="NXDOMAIN"),
+    reply(QUERY, truncated=True),
+]
+
+
+@given(
+    answer=st.sampled_from(ANSWERS),
+    changes=st.lists(st.tuples(st.integers(0, 80), st.integers(0, 255)), max_size=4),
+    length=st.integers(0, 120),
+    transport=st.sampled_from(["udp", "tcp"]),
+)
+def test_whatever_comes_is_an_outcome(
+    answer: bytes, changes: list[tuple[int, int]], length: int, transport: str
+) -> None:
+    """Damage never raises."""
+    damaged = bytearray(answer)
+    for at, value in changes:
+        damaged[at % len(damaged)] = value
+    data = bytes(damaged[:length])
+    message = resolvers._answer(data, QUESTION, {0x1234})
+    if message is None:
+        return
+    row = resolvers._answered(transport, message, QUESTION, 0.0)
+    observation = row.observation(ids(), None, QUESTION)
+    assert observation.outcome is not Lookup.ANSWERED or observation.addresses
+
+
+def test_an_answer_that_was_cut_anywhere_is_none() -> None:
+    """Least of all "no such address"."""
+    for answer in ANSWERS[:3]:
+        assert resolvers._answer(answer, QUESTION, {0x1234}) is not None
+        for length in range(len(answer)):
+            assert resolvers._answer(answer[:length], QUESTION, {0x1234}) is None
+
+
 def test_names_that_cannot_be_asked() -> None:
     with pytest.raises(UnreadableInput, match=r"a\.\.b: no host name"):
         ask(question=Question("a..b", "cloud"))
@@ -350,6 +391,7 @@ def test_random_names_differ() -> None:
         ("nameserver 127.0.0.53\n", None, ("127.0.0.53",), "127.0.0.53"),
         ("nameserver 127.0.0.1\n", "nameserver 192.0.2.1\n", ("127.0.0.1",), None),
         (None, None, (), None),
+        ("nameserver none\n", None, (), None),
         ("search test\n", None, (), None),
     ],
 )

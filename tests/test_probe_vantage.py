@@ -148,6 +148,15 @@ def test_a_vpn_that_does_not_lead_to_the_cloud(net: Network) -> None:
 
 
 @needs_network
+def test_a_tunnel_by_its_name_alone(net: Network) -> None:
+    """Some drivers do not say what they are."""
+    net.configure("laptop", "link set eth0 down", "link set eth0 name tun3", "link set tun3 up")
+    net.configure("laptop", f"route add default via {ROUTER}")
+    there = seen(net)
+    assert (there.interface, there.tunnels, there.through_tunnel) == ("tun3", ["tun3"], True)
+
+
+@needs_network
 @needs_tun
 def test_what_is_no_vpn(net: Network) -> None:
     """A virtual machine's port has no address; a tunnel that is down leads nowhere."""

@@ -77,7 +77,7 @@ class Patience(NamedTuple):
     tries: int = 3
     seconds: float = 2.0  # for each
     second_answer: float = 0.5  # how long after a UDP answer another one is waited for
-    at_once: int = 8  # questions at one resolver
+    at_once: int = 16  # questions at one resolver; a silent one then costs tries × seconds
 
 
 def system_resolvers(
@@ -96,7 +96,7 @@ def system_resolvers(
 def _configured(path: Path) -> tuple[str, ...]:
     try:
         found = dns.resolver.Resolver(str(path)).nameservers
-    except (dns.exception.DNSException, OSError):
+    except (dns.exception.DNSException, OSError, ValueError):  # the last: no address
         return ()
     return tuple(str(address) for address in found)
 

@@ -31,9 +31,12 @@ _ANY_PORT = 9  # nothing is sent to it
 _SIOCGIWESSID = 0x8B1B
 _SSID_LENGTH = 32
 
-# `info_kind` of `ip -details link`, and link types where there is none (drivers outside the tree).
-_TUNNEL_KINDS = {"tun", "wireguard", "ppp", "gre", "ip6gre", "ipip", "sit", "vti", "vti6", "xfrm"}
+# A tunnel by any of these: `info_kind` of `ip -details`, the link type where there is no kind
+# (drivers outside the kernel's tree), a name that people and programs give to nothing else.
+_TUNNEL_KINDS = {"tun", "wireguard", "ovpn", "ovpn-dco", "ppp", "xfrm", "vti", "vti6"}
+_TUNNEL_KINDS |= {"gre", "ip6gre", "ipip", "sit"}
 _TUNNEL_TYPES = {"none", "ppp", "ipip", "gre", "sit", "tunnel6"}
+_TUNNEL_NAMES = re.compile(r"(u?tun|tap|wg|ppp|vpn|ipsec|tailscale)\d*")
 _ROUTE_TYPES = {None, "unicast"}  # no "unreachable", no "blackhole"
 _HARDWARE = Path("/sys/class/net")  # NAME/device: a card or a modem, whatever its link type
 
@@ -143,11 +146,11 @@ def _links() -> list[_Link]:
 
 
 def _is_tunnel(entry: dict[str, Any]) -> bool:
-    kind = entry.get("linkinfo", {}).get("info_kind")
-    if kind is not None:
-        return kind in _TUNNEL_KINDS
-    hardware = (_HARDWARE / entry["ifname"] / "device").exists()
-    return entry.get("link_type") in _TUNNEL_TYPES and not hardware
+    name, kind = entry["ifname"], entry.get("linkinfo", {}).get("info_kind")
+    if kind in _TUNNEL_KINDS or _TUNNEL_NAMES.fullmatch(name):
+        return True
+    hardware = (_HARDWARE / name / "device").exists()
+    return kind is None and entry.get("link_type") in _TUNNEL_TYPES and not hardware
 
 
 def _default_routes(version: int) -> list[_Way]:
