@@ -207,8 +207,16 @@ def test_ipv6_only(net: Network) -> None:
 
 @needs_network
 def test_a_cloud_on_this_machine(net: Network) -> None:
-    there = seen(net, "127.0.0.1")
+    there = seen(net, "127.0.0.1", device="10.66.0.77")
     assert (there.interface, there.address, there.gateway) == ("lo", "127.0.0.1", None)
+    assert there.device_network is None  # the loopback is nobody's network
+
+
+@needs_network
+def test_the_address_of_a_sinkhole_is_no_way(net: Network) -> None:
+    there = seen(net, "0.0.0.0", device="10.66.0.77")
+    assert (there.interface, there.address, there.gateway) == ("eth0", LAPTOP, ROUTER)
+    assert there.device_network is True
 
 
 PRINT = """

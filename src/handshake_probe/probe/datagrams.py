@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -50,6 +51,8 @@ async def exchange(
         wanted: Whether a datagram is an answer.
         linger: Seconds to go on listening after the answer.
     """
+    if ipaddress.ip_address(target.address).is_unspecified:
+        return Exchange("not_sent", 0, 0.0)  # a sinkhole's address; the kernel would ask itself
     with socket.socket(target.family, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)
         try:

@@ -69,12 +69,15 @@ def look_around(
     """Say where this machine stands. Takes some hundredths of a second.
 
     Args:
-        target: An address of the cloud. None: the preferred default route stands for the way.
+        target: An address of the cloud. None, or nobody's (0.0.0.0 from a DNS filter): the
+            preferred default route stands for the way.
         next_id: Gives the id of the observation.
         resolvers: See `system_resolvers`.
         device: The device's address as the user gave it.
     """
     began = time.time()
+    if target is not None and ipaddress.ip_address(target).is_unspecified:
+        target = None
     links = _links()
     versions = (6, 4) if target is not None and ":" in target else (4, 6)
     routes = {version: _default_routes(version) for version in versions}
@@ -198,7 +201,7 @@ def _network_of(
 def _holds(
     network: ipaddress.IPv4Network | ipaddress.IPv6Network | None, device: str | None
 ) -> bool | None:
-    if network is None or device is None:
+    if network is None or network.is_loopback or device is None:
         return None
     return ipaddress.ip_address(device) in network
 
