@@ -52,7 +52,7 @@ def measured(*observations: Observation | Sequence[Observation]) -> Measurement:
 
 
 def vantage(**changes: Any) -> VantageSeen:
-    given = {
+    given: dict[str, Any] = {
         "interface": "eth0",
         "address": "192.168.1.3",
         "network": "192.168.1.0/24",
@@ -126,12 +126,13 @@ def unused(outcome: Connect) -> TcpProbed:
 def nonce(digest: str, **changes: Any) -> TcpProbed:
     """A connection that brings a nonce."""
     first = FirstBytes(seconds=0.03, received=40, digest=digest)
-    return tcp(**({"first": first, "rtt": 0.03, "ended_by": Ending.OURSELVES} | changes))
+    given: dict[str, Any] = {"first": first, "rtt": 0.03, "ended_by": Ending.OURSELVES}
+    return tcp(**(given | changes))
 
 
 def identity(digest: str, **changes: Any) -> TcpProbed:
     """A connection that brings a nonce and takes an identity; the cloud closes."""
-    given = {
+    given: dict[str, Any] = {
         "sent": "identity",
         "delivery": Delivery.ACKNOWLEDGED,
         "ended_by": Ending.CLOSED,
@@ -182,7 +183,7 @@ def walk(cloud: Sequence[str | Connect], control: Sequence[str | Connect]) -> li
 
 
 def stand_in(stage: Stage, **changes: Any) -> HandshakeProbed:
-    given = {"ended_by": Ending.OURSELVES, "seconds": 0.4}
+    given: dict[str, Any] = {"ended_by": Ending.OURSELVES, "seconds": 0.4}
     return HandshakeProbed(
         id="", time=0.0, target=TARGET, device_id="ab" * 12, stage=stage, **(given | changes)
     )

@@ -148,11 +148,11 @@ class TcpProbed(Observation, frozen=True, kw_only=True, tag="tcp_probe"):
 
 
 class HopProbed(Observation, frozen=True, kw_only=True, tag="hop_probe"):
-    """One SYN with a limited number of hops."""
+    """One packet with a limited number of hops: a SYN, or an identity."""
 
     time: float
     target: str
-    purpose: str  # "cloud" or "other_port"
+    purpose: str  # "cloud" or "other_port"; "identity": its 256 bytes on one connection
     ttl: int
     local_port: int | None = None  # the same in one walk from hop to hop
     outcome: Connect  # REJECTED with ICMP time exceeded is the usual answer of a hop
@@ -161,7 +161,7 @@ class HopProbed(Observation, frozen=True, kw_only=True, tag="hop_probe"):
 
     @property
     def expired_at(self) -> str | None:
-        """The router where the SYN's hops were used up."""
+        """The router where the hops were used up."""
         message = self.icmp
         if message is None or (message.version, message.type) not in ((4, 11), (6, 3)):
             return None

@@ -82,7 +82,7 @@ def _begin(sock: socket.socket, target: Endpoint, hops: int | None, port: int) -
     """Send the SYN; return an errno."""
     try:
         if hops is not None:
-            sock.setsockopt(*_HOPS[target.family], hops)
+            limit_hops(sock, hops)
         if port:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(("0.0.0.0" if target.version == 4 else "::", port))
@@ -127,6 +127,12 @@ def _outcome(
     else:
         outcome = Connect.REJECTED  # by whom, this system does not tell
     return Dialled(outcome, seconds, failure_word(number), None, local, icmp, again)
+
+
+def limit_hops(sock: socket.socket, hops: int | None) -> None:
+    """Let the next packets pass this many routers less one; None: as many as usual."""
+    usual = -1  # the system's default, for both versions
+    sock.setsockopt(*_HOPS[socket.AddressFamily(sock.family)], usual if hops is None else hops)
 
 
 async def ready(sock: socket.socket, until: float, *, write: bool = False) -> bool:

@@ -117,7 +117,8 @@ class Plan:
             Limit(
                 "where?",
                 f"ports {self.port} and {self.control_port} of one address, with few hops",
-                f"{HOP_SYNS} SYNs, only if something is blocked",
+                f"{HOP_SYNS} SYNs, only if something is blocked; 1 connection more to see where an "
+                "identity stops",
             )
         )
         if self.udp:

@@ -13,6 +13,7 @@ from handshake_probe.model.probed import Connect, DnsProbed, TcpProbed
 from handshake_probe.probe import coap_ping, dtls_hello, hops, idle, internet_test
 from handshake_probe.probe.attempt import attempt
 from handshake_probe.probe.endpoint import Endpoint
+from handshake_probe.probe.identity_walk import walk_identity
 from handshake_probe.probe.patience import PATIENCE
 from handshake_probe.probe.plan import (
     CLOUD_ATTEMPTS,
@@ -229,6 +230,15 @@ class Run:
                 for a in self.seen
             ):
                 group.create_task(self._unused(cloud))
+            if self._plan.identity is not None and any(
+                isinstance(a, TcpProbed) and a.sent == "identity" and not _delivered(a)
+                for a in self.seen
+            ):
+                group.create_task(
+                    walk_identity(
+                        cloud, self._plan.identity, next_id=self._next_id, tell=self.seen.append
+                    )
+                )
             group.create_task(
                 hops.walk(
                     cloud, control, next_id=self._next_id, tell=self.seen.append, syns=HOP_SYNS
@@ -313,7 +323,7 @@ def _is_open(tried: list[TcpProbed]) -> bool:
 
 def _delivered(tried: TcpProbed) -> bool:
     arrived = tried.sent == "identity" and tried.delivery == "acknowledged"
-    return arrived and tried.ended_by not in ("reset", "icmp")
+    return arrived and tried.reply_looks_like is None and tried.ended_by not in ("reset", "icmp")
 
 
 def _settled(tried: list[TcpProbed], speaks: bool) -> bool:

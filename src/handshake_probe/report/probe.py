@@ -80,7 +80,7 @@ def show_tests(page: Page, measurement: Measurement) -> None:
         page.blank()
         page.line(("what was tested", "bold"), indent=2)
         _table(page, rows)
-    hops = [o for o in observations if isinstance(o, HopProbed)]
+    hops = [o for o in observations if isinstance(o, HopProbed) and o.purpose != "identity"]
     if hops:
         page.blank()
         _hops(page, hops)

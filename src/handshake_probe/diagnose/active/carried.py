@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 
-from handshake_probe.diagnose.active.case import Address, ProbeCase
+from handshake_probe.diagnose.active.case import IDENTITY, Address, ProbeCase
 from handshake_probe.diagnose.active.connect import (
     HOTSPOT,
     control_evidence,
@@ -13,7 +13,7 @@ from handshake_probe.diagnose.active.connect import (
     packet_origin,
     rejected,
 )
-from handshake_probe.diagnose.active.where import blocker_within, locate
+from handshake_probe.diagnose.active.where import blocker_behind, blocker_within, locate
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, healthy, undecided
 from handshake_probe.diagnose.resets import Origin
 from handshake_probe.diagnose.topology import host_of
@@ -31,6 +31,8 @@ def judge_connected(case: ProbeCase, address: Address) -> Judgement:
     for attempt in address.connected:
         if attempt.icmp is not None and attempt.first is None:
             return rejected(case, address, attempt, attempt.icmp)
+        if attempt.ended_by is Ending.ICMP and attempt.first is None:
+            return _refused_by_icmp(attempt)
     foreign = next((a for a in address.connected if a.first is not None), None)
     if foreign is not None and foreign.first is not None and not foreign.first.is_nonce:
         return _foreign(case, address, foreign, foreign.first, proxy)
@@ -171,7 +173,7 @@ def _no_nonce(case: ProbeCase, address: Address) -> Judgement:
         )
     reset = next((a for a in address.connected if a.ended_by is Ending.RESET), None)
     if reset is not None:
-        return _reset(case, reset, Mechanism.RESET_BEFORE_NONCE, "before the nonce")
+        return _reset(case, address, reset, Mechanism.RESET_BEFORE_NONCE, "before the nonce")
     closed = address.connected[0]
     return undecided(
         (Cause.NETWORK_BLOCKED, Cause.SERVER_FAULT),
@@ -206,9 +208,37 @@ def _payload_dropped(address: Address, dropped: Sequence[TcpProbed]) -> Judgemen
     )
 
 
-def _reset(case: ProbeCase, attempt: TcpProbed, mechanism: Mechanism, when: str) -> Judgement:
+def _reset_on_the_way(
+    case: ProbeCase, address: Address, attempt: TcpProbed, mechanism: Mechanism
+) -> Judgement | None:
+    """The identity, sent with few hops, is reset where a router still answers the control."""
+    where = locate(address.hops, IDENTITY)
+    if mechanism is not Mechanism.RESET_AFTER_IDENTITY or where.answered_early is None:
+        return None
+    hop = where.answered_early
+    return caused(
+        Cause.NETWORK_BLOCKED,
+        mechanism,
+        Clue(
+            "HP130",
+            f"An identity that may go {hop} hop{'s' * (hop > 1)} far, and cannot reach the cloud, "
+            "is answered with a reset in its name.",
+            (attempt.id, *where.evidence),
+        ),
+        "A device on the way lets the connection through and resets it when it sees the device's "
+        "first message.",
+        blocker=blocker_within(where, address.hops, gateway_of(case)),
+    )
+
+
+def _reset(
+    case: ProbeCase, address: Address, attempt: TcpProbed, mechanism: Mechanism, when: str
+) -> Judgement:
     origin = packet_origin(case, attempt)
     evidence = (attempt.id, *_packets(case, attempt))
+    boxed = _reset_on_the_way(case, address, attempt, mechanism)
+    if boxed is not None:
+        return boxed
     early = _before_round_trip(attempt)
     if origin.origin is Origin.BOX or early:
         reasons = "; ".join(origin.reasons) or (
@@ -275,20 +305,24 @@ def _with_nonce(case: ProbeCase, address: Address) -> Judgement:
     if not spoken:
         return _carries_nonce(address, good, evidence)
     for attempt in spoken:
-        if attempt.ended_by is Ending.ICMP and attempt.icmp is not None:
-            return rejected(case, address, attempt, attempt.icmp)
+        if attempt.ended_by is Ending.ICMP:
+            return (
+                _refused_by_icmp(attempt)
+                if attempt.icmp is None
+                else rejected(case, address, attempt, attempt.icmp)
+            )
     for attempt in spoken:
         if attempt.reply_looks_like is not None:
-            return _foreign_answer(attempt, attempt.reply_looks_like)
+            return _foreign_answer(case, address, attempt, attempt.reply_looks_like)
     arrived = [a for a in spoken if _arrived(a)]
     if arrived:
         return _carries_identity(address, good, arrived)
     unacknowledged = [a for a in spoken if a.delivery is Delivery.UNACKNOWLEDGED]
     if len(unacknowledged) == len(spoken):
-        return _identity_dropped(address, unacknowledged)
+        return _identity_dropped(case, address, unacknowledged)
     reset = next((a for a in spoken if a.ended_by is Ending.RESET), None)
     if reset is not None:
-        return _reset(case, reset, Mechanism.RESET_AFTER_IDENTITY, "after the identity")
+        return _reset(case, address, reset, Mechanism.RESET_AFTER_IDENTITY, "after the identity")
     return undecided(
         (Cause.HEALTHY, Cause.NETWORK_BLOCKED),
         Mechanism.IDENTITY_UNANSWERED,
@@ -298,21 +332,47 @@ def _with_nonce(case: ProbeCase, address: Address) -> Judgement:
     )
 
 
-def _foreign_answer(attempt: TcpProbed, looks_like: str) -> Judgement:
+def _refused_by_icmp(attempt: TcpProbed) -> Judgement:
+    """An ICMP error in answer to data; who sent it is told for a SYN only."""
+    return caused(
+        Cause.NETWORK_BLOCKED,
+        Mechanism.ICMP_PROHIBITED,
+        Clue(
+            "HP113",
+            "An ICMP error answers the identity "
+            f"({(attempt.failure or 'unreachable').replace('_', ' ')}); connection and nonce had "
+            "passed.",
+            (attempt.id,),
+            Confidence.LIKELY,
+        ),
+        "A router on the way lets the connection and the nonce pass and refuses the device's "
+        "first message.",
+        others=(Cause.SERVER_FAULT,),
+        assumption="that the cloud's host did not vanish in that moment",
+    )
+
+
+def _foreign_answer(
+    case: ProbeCase, address: Address, attempt: TcpProbed, looks_like: str
+) -> Judgement:
     """A proxy that let the nonce pass and answers the identity in its own protocol."""
     word = looks_like.upper()
+    where = locate(address.hops, IDENTITY)
+    early = where.answered_early is not None
     return caused(
         Cause.NETWORK_BLOCKED,
         Mechanism.FOREIGN_NONCE,
         Clue(
             "HP121",
-            f"The identity is answered with {word}.",
-            (attempt.id,),
-            Confidence.LIKELY,
+            f"The identity is answered with {word}"
+            + (", also where it cannot reach the cloud." if early else "."),
+            (attempt.id, *where.evidence),
+            Confidence.PROVEN if early else Confidence.LIKELY,
         ),
         f"A proxy answers the identity with {word}: the network intercepts the connection.",
-        others=(Cause.SERVER_FAULT,),
-        assumption="that the cloud's address and port are the right ones",
+        others=() if early else (Cause.SERVER_FAULT,),
+        assumption=None if early else "that the cloud's address and port are the right ones",
+        blocker=blocker_within(where, address.hops, gateway_of(case)),
     )
 
 
@@ -378,8 +438,11 @@ def _carries_identity(
     )
 
 
-def _identity_dropped(address: Address, dropped: Sequence[TcpProbed]) -> Judgement:
+def _identity_dropped(case: ProbeCase, address: Address, dropped: Sequence[TcpProbed]) -> Judgement:
     times = 1 + max(a.retransmissions for a in dropped)
+    where = locate(address.hops, IDENTITY)
+    blocker = blocker_behind(where, gateway_of(case))
+    sure = len(dropped) > 1 or blocker is not None
     return caused(
         Cause.NETWORK_BLOCKED,
         Mechanism.IDENTITY_DROPPED,
@@ -387,13 +450,13 @@ def _identity_dropped(address: Address, dropped: Sequence[TcpProbed]) -> Judgeme
             "HP123",
             f"The nonce arrives; the 256 bytes of an identity, sent {times} times to "
             f"{address.target}, are never acknowledged.",
-            tuple(a.id for a in dropped),
+            (*(a.id for a in dropped), *where.evidence),
             Confidence.LIKELY,
         ),
         "What a device sends does not get through: its first message is sent again and again, "
-        "and the cloud never acknowledges it.",
-        others=(Cause.SERVER_FAULT,) if len(dropped) < 2 else (),
-        assumption="that the cloud's host did not vanish in that moment"
-        if len(dropped) < 2
-        else None,
+        "and the cloud never acknowledges it."
+        + (f" It vanishes at {blocker.who}." if blocker else ""),
+        others=() if sure else (Cause.SERVER_FAULT,),
+        assumption=None if sure else "that the cloud's host did not vanish in that moment",
+        blocker=blocker,
     )

@@ -28,6 +28,8 @@ from handshake_probe.model.probed import (
 T = TypeVar("T")
 
 CLOUD = "cloud"  # purpose of a test that is no control
+CONTROL = "other_port"
+IDENTITY = "identity"
 UNUSED_ADDRESS = "unused_address"
 
 
@@ -105,7 +107,7 @@ class ProbeCase:
                 controls=tuple(
                     a
                     for a in self.attempts
-                    if a.purpose == "other_port" and host_of(a.target) == host_of(target)
+                    if a.purpose == CONTROL and host_of(a.target) == host_of(target)
                 ),
                 hops=tuple(h for h in self.hops if host_of(h.target) == host_of(target)),
             )

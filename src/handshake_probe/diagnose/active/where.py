@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from handshake_probe.diagnose.active.case import CLOUD
+from handshake_probe.diagnose.active.case import CLOUD, CONTROL, IDENTITY
 from handshake_probe.model.measurement import Blocker
 from handshake_probe.model.probed import Connect, HopProbed
 
+UNNAMED = "a router"
 SILENT_TRIES = 2  # at a distance, before its silence counts
 _SHARED = ipaddress.ip_network("100.64.0.0/10")  # RFC 6598: a provider's own network
 _ORDINALS = {1: "first hop", 2: "second hop", 3: "third hop"}
@@ -40,13 +41,18 @@ class Where:
         return self.silent_from is not None or self.answered_early is not None
 
 
-def locate(hops: Sequence[HopProbed]) -> Where:
-    """Compare the two ports hop by hop."""
-    cloud = _by_ttl([h for h in hops if h.purpose == CLOUD])
-    control = _by_ttl([h for h in hops if h.purpose != CLOUD])
+def locate(hops: Sequence[HopProbed], what: str = CLOUD) -> Where:
+    """Compare SYNs to the cloud's port, or an identity sent there, with the control hop by hop."""
+    hops = [h for h in hops if h.purpose in (what, CONTROL)]
+    cloud = _by_ttl([h for h in hops if h.purpose == what])
+    control = _by_ttl([h for h in hops if h.purpose == CONTROL])
     common = None
     for ttl in sorted(cloud.keys() & control.keys()):
-        routers = _routers(cloud[ttl]) & _routers(control[ttl])
+        routers = _routers(control[ttl])
+        if any(map(_expired_unnamed, cloud[ttl])):
+            routers = routers or {UNNAMED}
+        else:
+            routers = routers & _routers(cloud[ttl])
         if routers:
             common = (ttl, min(routers))
     silent_from = next(
@@ -71,7 +77,10 @@ def locate(hops: Sequence[HopProbed]) -> Where:
         (
             ttl
             for ttl, tries in cloud.items()
-            if any(h.outcome is Connect.REJECTED and h.expired_at is None for h in tries)
+            if any(
+                h.outcome is Connect.REJECTED and h.expired_at is None and not _expired_unnamed(h)
+                for h in tries
+            )
         ),
         default=None,
     )
@@ -94,6 +103,11 @@ def _by_ttl(hops: Sequence[HopProbed]) -> dict[int, list[HopProbed]]:
         if hop.outcome is not Connect.NOT_SENT:
             found.setdefault(hop.ttl, []).append(hop)
     return found
+
+
+def _expired_unnamed(hop: HopProbed) -> bool:
+    """On a connection that is up, Linux tells that an ICMP error came, and not from whom."""
+    return hop.purpose == IDENTITY and hop.outcome is Connect.REJECTED and hop.icmp is None
 
 
 def _routers(tries: Sequence[HopProbed]) -> set[str]:
@@ -174,4 +188,6 @@ def blocker_behind(where: Where, gateway: str | None) -> Blocker | None:
     if where.common is None:
         return Blocker(hop=where.silent_from, who="before the first router that answers")
     hop, address = where.common
+    if address == UNNAMED:
+        return Blocker(hop=hop, who=f"hop {hop} or right behind it")
     return Blocker(hop=hop, who=f"{address} ({place(address, hop, gateway)}) or right behind it")
