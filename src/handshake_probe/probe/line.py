@@ -176,12 +176,15 @@ async def hear(sock: socket.socket, until: float) -> Heard:
 
 
 def say(sock: socket.socket, data: bytes) -> Heard:
-    """Send a few bytes on a connection that was silent; say what stopped it, if anything did."""
+    """Send a few bytes at once; say what stopped it, if anything did."""
     try:
-        sock.send(data)
+        whole = sock.send(data) == len(data)
+    except BlockingIOError:
+        whole = False
     except OSError as error:
         return _failed(error)
-    return Heard()
+    # Else the other side has taken nothing for as long as a buffer holds.
+    return Heard() if whole else Heard(b"", Ending.SILENCE, TIMEOUT)
 
 
 def _failed(error: OSError) -> Heard:

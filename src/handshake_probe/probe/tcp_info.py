@@ -17,13 +17,14 @@ _NO_SAMPLE = 0xFFFFFFFF  # of the smallest round-trip time
 _MICROSECOND = 1e-6
 ESTABLISHED = 1  # a state
 
-_STATE, _RETRANSMITS, _UNACKED, _RTT, _TOTAL_RETRANS, _BYTES_ACKED, _MIN_RTT = (
+_STATE, _RETRANSMITS, _UNACKED, _RTT, _TOTAL_RETRANS, _BYTES_ACKED, _SEGMENTS_IN, _MIN_RTT = (
     (0, "=B"),
     (2, "=B"),
     (24, "=I"),
     (68, "=I"),
     (100, "=I"),
     (120, "=Q"),
+    (140, "=I"),
     (148, "=I"),
 )
 
@@ -37,6 +38,7 @@ class TcpInfo(NamedTuple):
     rtt: float | None  # seconds, smoothed; None without a sample
     total_retrans: int  # segments sent again so far, SYNs included
     bytes_acked: int | None  # the SYN counts as one
+    segments_in: int | None
     min_rtt: float | None  # seconds; None without a sample
 
 
@@ -71,5 +73,6 @@ def decode(data: bytes) -> TcpInfo | None:
         rtt=rtt * _MICROSECOND if rtt else None,
         total_retrans=total,
         bytes_acked=field(_BYTES_ACKED),
+        segments_in=field(_SEGMENTS_IN),
         min_rtt=None if smallest in (None, _NO_SAMPLE) else smallest * _MICROSECOND,
     )
