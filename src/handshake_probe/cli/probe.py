@@ -196,7 +196,9 @@ def command(
             idle=idle,
         )
         if device_key is not None and device_id is not None:
-            settings, keyring = stand_in_settings(device_key, device_id, keyring)
+            settings, keyring, notes = stand_in_settings(device_key, device_id, keyring)
+            for line in notes:
+                complaints.note(line)
             plan = replace(plan, stand_in=settings)
     except HandshakeProbeError as error:
         return complaints.expected(error, _HELP)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,15 +18,18 @@ from handshake_probe import __version__
 from handshake_probe.capture.recorder import Recording, record
 from handshake_probe.diagnose.active.document import build_probe_measurement
 from handshake_probe.diagnose.document import rfc3339
-from handshake_probe.errors import UnreadableInput
+from handshake_probe.errors import KeyFileError, UnreadableInput
 from handshake_probe.keys.keyring import Keyring
 from handshake_probe.model.measurement import KeyUsed, Measurement, Software, Source
 from handshake_probe.model.observation import Observation
 from handshake_probe.model.observations import AnyObservation, ConnectionSeen, HostSeen, PathTtlSeen
 from handshake_probe.model.probed import PacketsRecorded, TcpProbed
 from handshake_probe.pipeline.analysis import Interrupted, analyze
+from handshake_probe.pipeline.keyfiles import load_keys
 from handshake_probe.probe.plan import Plan
 from handshake_probe.probe.run import Progress, Run
+from handshake_probe.probe.seat import seat_settings
+from handshake_probe.protocol.settings import DeviceSettings
 
 
 def probe(
@@ -68,6 +72,34 @@ def probe(
     if interrupted:
         raise Interrupted(measurement)
     return measurement
+
+
+def stand_in_settings(
+    device_key: str, device_id: str, keyring: Keyring
+) -> tuple[DeviceSettings, Keyring, list[str]]:
+    """The device to stand in for, the keys of the run with its own, and notes for the user.
+
+    Raises:
+        UnreadableInput: no such file, or no private key of a device in it.
+        KeyFileError: the id is none.
+    """
+    found, _ = load_keys((device_key,), ())
+    if len(found.devices) != 1:
+        raise KeyFileError(f"{device_key}: holds no private key of a device (RSA, 1024 bits)")
+    if len(device_id) != 24 or not set(device_id.lower()) <= set("0123456789abcdef"):
+        raise KeyFileError(f"{device_id!r} is no device id: 24 hex digits")
+    key = dataclasses.replace(found.devices[0], device_id=device_id.lower())
+    notes = []
+    if not key.firmware_agrees:
+        notes.append(
+            f"{key.source}: the firmware reads this key otherwise than it is: a device that holds "
+            "it fails even where this program passes"
+        )
+    # As arithmetic reads it: what the firmware makes of it is another question.
+    settings = seat_settings(
+        key.device_id or "", dataclasses.replace(key, firmware=None), keyring.cloud[0].n
+    )
+    return settings, dataclasses.replace(keyring, devices=(key,)), notes
 
 
 async def _probe(

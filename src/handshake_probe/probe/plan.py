@@ -25,6 +25,8 @@ CLOUD_ATTEMPTS = 3  # connections to the cloud's port, per address
 CONTROL_ATTEMPTS = 2  # per control
 HOP_SYNS = 64  # in all
 UDP_TRIES = 3  # datagrams per test
+IDLE_ATTEMPTS = 16  # connections of the search for an idle time
+IDLE_AT_ONCE = 3
 SPACING = 1.0  # seconds between two connections to the same port of an address
 
 
@@ -151,7 +153,7 @@ class Plan:
                 Limit(
                     "idle time",
                     f"TCP {self.target}, silent for up to {self.idle:.0f} s",
-                    "12 connections, 3 at a time",
+                    f"{IDLE_ATTEMPTS} connections, {IDLE_AT_ONCE} at a time",
                 )
             )
         return lines

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from handshake_probe.model.observation import Observation
-from handshake_probe.model.probed import Connect, DnsProbed, TcpProbed
+from handshake_probe.model.probed import Connect, DnsProbed, IdleProbed, TcpProbed
 from handshake_probe.probe import coap_ping, dtls_hello, hops, idle, internet_test
 from handshake_probe.probe.attempt import attempt
 from handshake_probe.probe.endpoint import Endpoint
@@ -20,6 +20,7 @@ from handshake_probe.probe.plan import (
     CONTROL_ATTEMPTS,
     DTLS_PORT,
     HOP_SYNS,
+    IDLE_AT_ONCE,
     INTERNET_TEST,
     MAX_ADDRESSES,
     SPACING,
@@ -298,14 +299,23 @@ class Run:
             self._tell(Progress(Step.STAND_IN, f"reached {found.stage.replace('_', ' ')}"))
         if plan.idle is not None:
             self._tell(Progress(Step.IDLE, None))
-            await idle.measure(
-                cloud,
-                plan.stand_in,
-                longest=plan.idle,
-                next_id=self._next_id,
-                tell=self.seen.append,
-            )
+            await self._idle(cloud, plan.idle)
             self._tell(Progress(Step.IDLE, "done"))
+
+    async def _idle(self, cloud: Endpoint, longest: float) -> None:
+        settings = self._plan.stand_in
+
+        def step(silence: float) -> Awaitable[IdleProbed]:
+            if settings is None:
+                return idle.bare_step(cloud, silence, next_id=self._next_id)
+            return idle.session_step(cloud, settings, silence, next_id=self._next_id)
+
+        await idle.search(
+            step,
+            tell=self.seen.append,
+            longest=longest,
+            side_by_side=IDLE_AT_ONCE if settings is None else 1,  # a device has one session
+        )
 
 
 def _addresses(found: list[DnsProbed]) -> list[str]:

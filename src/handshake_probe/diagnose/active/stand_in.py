@@ -1,7 +1,7 @@
 """Rules on the handshake done in the device's place: with its key, from its network.
 
 The stand-in encrypts with the cloud's own key, so a wrong server key in the device's flash cannot
-show here; and it reads its private key as arithmetic does, not as the firmware does.
+show here; and it reads its private key as arithmetic does, where the firmware may misread it.
 """
 
 from __future__ import annotations
