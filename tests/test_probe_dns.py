@@ -23,8 +23,9 @@ from handshake_probe.lab import network
 from handshake_probe.lab.network import Network
 from handshake_probe.lab.stand_ins import Names
 from handshake_probe.model.probed import DnsProbed, IcmpAnswer, Lookup
-from handshake_probe.probe import resolvers
-from handshake_probe.probe.resolvers import Patience, Question, Resolver
+from handshake_probe.probe import lookups, resolvers, system_names
+from handshake_probe.probe.lookups import Question, Resolver
+from handshake_probe.probe.resolvers import Patience
 from udp_room import (
     HERE,
     OUTSIDE,
@@ -293,7 +294,7 @@ def test_the_whole_matrix_in_order_and_bounded() -> None:
                 Resolver(liar.address, "configured", liar.port),
                 Resolver(teller.address, "public", teller.port),
             ]
-            asked = resolvers.questions([CLOUD], CONTROL, RANDOM, nat64=True)
+            asked = lookups.questions([CLOUD], CONTROL, RANDOM, nat64=True)
             return await resolvers.ask_resolvers(
                 whom, asked, ids(), patience=QUICK._replace(at_once=2)
             )
@@ -374,11 +375,11 @@ def test_names_that_cannot_be_asked() -> None:
     with pytest.raises(UnreadableInput, match=r"a\.\.b: no host name"):
         ask(question=Question("a..b", "cloud"))
     with pytest.raises(UnreadableInput, match=r"a\.\.b: no host name"):
-        within_time(resolvers.ask_system([Question("a..b", "cloud")], ids()))
+        within_time(system_names.ask_system([Question("a..b", "cloud")], ids()))
 
 
 def test_random_names_differ() -> None:
-    one, other = (resolvers.random_name(CONTROL) for _ in range(2))
+    one, other = (lookups.random_name(CONTROL) for _ in range(2))
     assert one != other
     assert one.endswith(f".{CONTROL}")
 
@@ -406,7 +407,7 @@ def test_configured_resolvers(
     for path, content in zip(paths, (text, behind), strict=True):
         if content is not None:
             path.write_text(content)
-    assert resolvers.system_resolvers(*paths) == (addresses, stub)
+    assert system_names.system_resolvers(*paths) == (addresses, stub)
 
 
 def test_the_control_of_other_udp_tests() -> None:
@@ -422,7 +423,7 @@ def test_the_control_of_other_udp_tests() -> None:
 
 
 def test_the_system_looks_up_what_it_knows_itself() -> None:
-    (row,) = within_time(resolvers.ask_system([Question("localhost", "control")], ids()))
+    (row,) = within_time(system_names.ask_system([Question("localhost", "control")], ids()))
     assert (row.outcome, row.addresses) == (Lookup.ANSWERED, ["127.0.0.1"])
     assert (row.resolver, row.role, row.transport) == (None, "system", "system")
 
@@ -505,7 +506,7 @@ def test_the_system_without_a_network() -> None:
         (row,) = net.within(
             "laptop",
             lambda: within_time(
-                resolvers.ask_system([Question("name.test", "control")], ids(), seconds=1.0)
+                system_names.ask_system([Question("name.test", "control")], ids(), seconds=1.0)
             ),
         )
     assert row.outcome in (Lookup.TIMEOUT, Lookup.NXDOMAIN, Lookup.REFUSED)
@@ -520,7 +521,7 @@ def test_a_system_that_takes_too_long_is_not_waited_for() -> None:
         (row,) = net.within(
             "laptop",
             lambda: within_time(
-                resolvers.ask_system([Question("name.test", "control")], ids(), seconds=0.2)
+                system_names.ask_system([Question("name.test", "control")], ids(), seconds=0.2)
             ),
         )
     assert time.monotonic() - began < 5

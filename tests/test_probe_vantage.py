@@ -16,7 +16,7 @@ from handshake_probe.lab import network
 from handshake_probe.lab.network import End, Network
 from handshake_probe.model.probed import VantageSeen
 from handshake_probe.probe import vantage
-from handshake_probe.probe.resolvers import SystemResolvers
+from handshake_probe.probe.system_names import SystemResolvers
 from handshake_probe.probe.vantage import look_around
 from udp_room import LAPTOP, OUTSIDE, ROUTER, home, ids
 
@@ -222,7 +222,7 @@ def test_the_address_of_a_sinkhole_is_no_way(net: Network) -> None:
 PRINT = """
 import sys
 import msgspec
-from handshake_probe.probe.resolvers import SystemResolvers
+from handshake_probe.probe.system_names import SystemResolvers
 from handshake_probe.probe.vantage import look_around
 seen = look_around(sys.argv[1], lambda: "o1", resolvers=SystemResolvers((), None))
 sys.stdout.buffer.write(msgspec.json.encode(seen))

@@ -232,7 +232,7 @@ def _agreed(device_id: str) -> bool:
 
 
 def _show_plan(plan: Plan) -> None:
-    from handshake_probe.probe.resolvers import system_resolvers
+    from handshake_probe.probe.system_names import system_resolvers
     from handshake_probe.report.probe_plan import write_plan
 
     write_plan(plan.limits(system_resolvers().addresses), sys.stdout)

@@ -16,8 +16,9 @@ from handshake_probe.model.probed import DnsProbed, UdpProbed
 from handshake_probe.probe import datagrams
 from handshake_probe.probe.attempt import attempt
 from handshake_probe.probe.endpoint import Endpoint
+from handshake_probe.probe.lookups import Question
 from handshake_probe.probe.patience import PATIENCE, Patience
-from handshake_probe.probe.resolvers import Question, ask_system
+from handshake_probe.probe.system_names import ask_system
 
 PURPOSE = "internet_test"
 

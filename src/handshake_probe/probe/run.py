@@ -14,6 +14,7 @@ from handshake_probe.probe import coap_ping, dtls_hello, hops, idle, internet_te
 from handshake_probe.probe.attempt import attempt
 from handshake_probe.probe.endpoint import Endpoint
 from handshake_probe.probe.identity_walk import walk_identity
+from handshake_probe.probe.lookups import Question, Resolver, questions, random_name
 from handshake_probe.probe.patience import PATIENCE
 from handshake_probe.probe.plan import (
     CLOUD_ATTEMPTS,
@@ -27,17 +28,9 @@ from handshake_probe.probe.plan import (
     UNUSED_ADDRESS,
     Plan,
 )
-from handshake_probe.probe.resolvers import (
-    Question,
-    Resolver,
-    ask_dns,
-    ask_resolvers,
-    ask_system,
-    questions,
-    random_name,
-    system_resolvers,
-)
+from handshake_probe.probe.resolvers import ask_dns, ask_resolvers
 from handshake_probe.probe.stand_in import stand_in
+from handshake_probe.probe.system_names import ask_system, system_resolvers
 from handshake_probe.probe.vantage import look_around
 
 _DNS_GRACE = 1.0  # seconds for resolvers that are silent where all is well

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from handshake_probe.model.probed import VantageSeen
 from handshake_probe.probe import error_queue
 from handshake_probe.probe.endpoint import Endpoint, endpoint_of
-from handshake_probe.probe.resolvers import SystemResolvers
+from handshake_probe.probe.system_names import SystemResolvers
 
 _COMMAND_PATIENCE = 2.0  # seconds
 _ENVIRONMENT = {**os.environ, "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
