@@ -277,10 +277,8 @@ def test_tcp_that_stays_silent() -> None:
 
 def test_the_whole_matrix_in_order_and_bounded() -> None:
     """A wildcard resolver beside an honest one: the random name tells them apart."""
-    busy = most = 0
 
     async def run() -> list[DnsProbed]:
-        nonlocal busy, most
 
         def wildcard(query: bytes) -> list[bytes]:
             return [reply(query, "10.9.9.9")] if query[-3] == 1 else [reply(query)]
@@ -300,7 +298,9 @@ def test_the_whole_matrix_in_order_and_bounded() -> None:
             )
 
     rows = within_time(run())
-    assert [row.id for row in rows] == [f"o{number}" for number in range(1, 21)]
+    assert {row.id for row in rows} == {f"o{number}" for number in range(1, 21)}
+    assert [row.transport for row in rows] == ["udp", "tcp"] * 10
+    assert [row.resolver for row in rows] == ["127.0.0.2"] * 10 + ["127.0.0.3"] * 10
     table = {(row.resolver, row.purpose, row.type): row for row in rows if row.transport == "udp"}
     assert table["127.0.0.2", "random", "A"].addresses == ["10.9.9.9"]
     assert table["127.0.0.3", "random", "A"].outcome is Lookup.NXDOMAIN
@@ -369,6 +369,24 @@ def test_an_answer_that_was_cut_anywhere_is_none() -> None:
         assert resolvers._answer(answer, QUESTION, {0x1234}) is not None
         for length in range(len(answer)):
             assert resolvers._answer(answer[:length], QUESTION, {0x1234}) is None
+
+
+def test_what_was_heard_survives_a_cancel() -> None:
+    """One name is answered, the other one never."""
+    heard: list[DnsProbed] = []
+
+    async def run() -> None:
+        async with serving(Names({CLOUD: ["192.0.2.7"], CONTROL: [""]})) as at:
+            whom = Resolver(at.address, "configured", at.port)
+            asked = [QUESTION, Question(CONTROL, "control")]
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.6):
+                    await resolvers.ask_resolvers([whom], asked, ids(), tell=heard.append)
+
+    within_time(run())
+    told = {(row.name, row.transport): row.outcome for row in heard}
+    assert told[CLOUD, "udp"] is Lookup.ANSWERED
+    assert (CONTROL, "udp") not in told
 
 
 def test_names_that_cannot_be_asked() -> None:

@@ -41,37 +41,49 @@ async def ask_resolvers(
     questions: Sequence[Question],
     next_id: Callable[[], str],
     *,
+    tell: Callable[[DnsProbed], None] = lambda answer: None,
     patience: Patience = Patience(),  # noqa: B008 - immutable
 ) -> list[DnsProbed]:
     """Ask every resolver every question by UDP and by TCP, side by side.
+
+    Args:
+        resolvers: Whom to ask.
+        questions: What to ask each of them.
+        next_id: Gives the ids of the observations, as these come.
+        tell: Gets each observation as it comes: what was heard survives a cancel.
+        patience: How often and how long.
+
+    Returns:
+        All observations: by resolver, then by question, UDP before TCP.
 
     Raises:
         UnreadableInput: A name cannot be written into a question.
     """
 
-    async def ask(resolver: Resolver) -> list[tuple[Question, Row]]:
+    async def ask(
+        how: Callable[[Question], Awaitable[Row]],
+        resolver: Resolver,
+        question: Question,
+        room: asyncio.Semaphore,
+    ) -> DnsProbed:
+        async with room:
+            began = time.time()
+            row = await how(question)
+            row.time = began
+        observation = row.observation(next_id, resolver, question)
+        tell(observation)
+        return observation
+
+    asking = []
+    for resolver in resolvers:
         room = asyncio.Semaphore(patience.at_once)
         asked = _Asked(Endpoint(resolver.address, resolver.port), patience)
-
-        async def alone(
-            how: Callable[[Question], Awaitable[Row]], question: Question
-        ) -> tuple[Question, Row]:
-            async with room:
-                began = time.time()
-                row = await how(question)
-                row.time = began
-                return question, row
-
-        return await asyncio.gather(
-            *(alone(how, question) for question in questions for how in (asked.udp, asked.tcp))
-        )
-
-    rows = await asyncio.gather(*(ask(resolver) for resolver in resolvers))
-    return [
-        row.observation(next_id, resolver, question)
-        for resolver, theirs in zip(resolvers, rows, strict=True)
-        for question, row in theirs
-    ]
+        asking += [
+            ask(how, resolver, question, room)
+            for question in questions
+            for how in (asked.udp, asked.tcp)
+        ]
+    return await asyncio.gather(*asking)
 
 
 async def ask_dns(
