@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import struct
@@ -241,6 +242,7 @@ def test_tshark_reads_the_client_hello(tmp_path: Path) -> None:
         check=True,
         capture_output=True,
         text=True,
+        env={**os.environ, "HOME": str(tmp_path)},  # tshark fails where it may not look for files
     ).stdout.rstrip("\n")
     read = dict(zip(fields, told.split("\t"), strict=False))
     assert read["dtls.record.version"] == "0xfeff"
