@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import socket
 import struct
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -17,10 +19,12 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 import vectors
 from handshake_probe.keys.rsa import private_operation
 from handshake_probe.lab import network
-from handshake_probe.model.probed import TcpProbed
+from handshake_probe.model.probed import Ending, TcpProbed
 from handshake_probe.probe import error_queue, tcp_info
 from handshake_probe.probe.attempt import attempt
 from handshake_probe.probe.endpoint import Endpoint, endpoint_of
+from handshake_probe.probe.failure import failure_word
+from handshake_probe.probe.line import Heard, say
 from handshake_probe.probe.patience import Patience
 from handshake_probe.protocol.layouts import IDENTITY_SIZE, NONCE_SIZE, split_identity
 from handshake_probe.protocol.pkcs1 import ENCRYPTED, open_block
@@ -47,6 +51,8 @@ NONCE = noise(NONCE_SIZE)
 PORTAL = b"HTTP/1.1 302 Found\r\nLocation: http://portal.test/\r\n\r\n"
 _NO_LINGER = struct.pack("ii", 1, 0)
 _PAYLOAD = "meta length > 120"  # a block of 256 bytes, but no SYN and no nonce
+_V4, _V6 = "reject with icmp type", "reject with icmpv6 type"
+_EVERY_OTHER_SYN = "tcp flags & (syn | ack) == syn numgen inc mod 2 == 0 drop"
 VERSIONS = (4, 6)
 
 
@@ -99,6 +105,7 @@ class Fate(NamedTuple):
     block: bool = True
     identity: bool = True
     listen: bool = True
+    versions: tuple[int, ...] = (4, 6)
 
 
 def summary(seen: TcpProbed) -> str:
@@ -125,6 +132,12 @@ FATES = (
     Fate("host", "rejected host_unreachable HOST", "reject with icmpx type host-unreachable"),
     Fate("net", "rejected network_unreachable NET", "reject with icmpx type no-route"),
     Fate("admin", "rejected ADMIN", "reject with icmpx type admin-prohibited"),
+    Fate("proto", "rejected no_protocol_option 3/2", f"{_V4} prot-unreachable", versions=(4,)),
+    Fate("net 9", "rejected network_unreachable 3/9", f"{_V4} net-prohibited", versions=(4,)),
+    Fate("host 10", "rejected host_unreachable 3/10", f"{_V4} host-prohibited", versions=(4,)),
+    Fate("policy", "rejected permission_denied 1/5", f"{_V6} policy-fail", versions=(6,)),
+    Fate("reject route", "rejected permission_denied 1/6", f"{_V6} reject-route", versions=(6,)),
+    Fate("first SYN lost", "connected - ourselves", _EVERY_OTHER_SYN, says(NONCE), listen=False),
     Fate("reset", "refused connection_refused", "reject with tcp reset"),
     Fate("closed port", "refused connection_refused"),
     Fate(
@@ -139,6 +152,17 @@ FATES = (
         block=False,
     ),
     Fate("only connected", "connected - ourselves", serve=says(NONCE), listen=False),
+    Fate(
+        "accepted on behalf",
+        "connected generic_timeout_error block acknowledged silence",
+    ),
+    Fate(
+        "nonce dropped",
+        "connected generic_timeout_error silence",
+        "return",  # the rule is for the way back, see `seen`
+        says(NONCE),
+        block=False,
+    ),
     Fate(
         "payload dropped",
         "connected generic_timeout_error block unacknowledged silence",
@@ -240,10 +264,25 @@ WORDS = {
 }
 DATA = {4: "host_unreachable", 6: "permission_denied"}
 PORTS = {fate.name: FIRST_PORT + number for number, fate in enumerate(FATES)}
+CASES = [(fate, version) for fate in FATES for version in fate.versions]
+PROTOCOLS = {4: "meta nfproto ipv4", 6: "meta nfproto ipv6"}
+ON_BEHALF = """\
+table inet diversion {{
+ chain in {{ type nat hook prerouting priority -100; tcp dport {port} redirect to :8020; }}
+}}
+"""
+SLOW = ("no neighbour", "first SYN lost")
 ELSEWHERE = {
     "no neighbour": {4: "10.1.0.77", 6: "fd00:1::77"},
     "no route": {4: "10.9.0.1", 6: "fd00:9::1"},
 }
+
+
+def silent_box(version: int) -> socket.socket:
+    """Listen on all addresses and accept nothing: the kernel does, and acknowledges."""
+    if version == 4:
+        return socket.create_server(("", 8020))
+    return socket.create_server(("", 8020), family=socket.AF_INET6)
 
 
 def expected(fate: Fate, version: int) -> str:
@@ -261,8 +300,15 @@ def seen() -> Iterator[Seen]:
     """Every fate met once per IP version, all side by side."""
     with Town() as town:
         town.build()
-        ruled = [fate for fate in FATES if fate.rule]
-        town.rules(ROUTER1, "forward", *(f"tcp dport {PORTS[f.name]} {f.rule}" for f in ruled))
+        ruled = [
+            f"{PROTOCOLS[version]} tcp dport {PORTS[fate.name]} {fate.rule}"
+            for fate, version in CASES
+            if fate.rule
+        ]
+        back = f"tcp sport {PORTS['nonce dropped']} meta length > 85 drop"  # no SYN/ACK is so long
+        town.rules(ROUTER1, "forward", back, *ruled)
+        town.filter(ROUTER1, ON_BEHALF.format(port=PORTS["accepted on behalf"]))
+        boxes = [town.within(ROUTER1, partial(silent_box, version)) for version in VERSIONS]
         here = f"tcp dport {PORTS['prohibited here']} reject with icmpx type admin-prohibited"
         town.rules(LAPTOP, "output", here)
         for net in ("10.9.0.0/24", "fd00:9::/64"):
@@ -271,12 +317,13 @@ def seen() -> Iterator[Seen]:
         services = [(s, serve) for f, serve in served for s in town.listen(PORTS[f.name])]
 
         async def meet() -> Seen:
-            cases = [(fate, version) for fate in FATES for version in VERSIONS]
             async with Serving(services):
-                met = await asyncio.gather(*(try_one(*case) for case in cases))
-            return {(f.name, v): one for (f, v), one in zip(cases, met, strict=True)}
+                met = await asyncio.gather(*(try_one(*case) for case in CASES))
+            return {(f.name, v): one for (f, v), one in zip(CASES, met, strict=True)}
 
         yield town.run(meet)
+        for box in boxes:
+            box.close()
 
 
 async def try_one(fate: Fate, version: int) -> TcpProbed:
@@ -287,12 +334,11 @@ async def try_one(fate: Fate, version: int) -> TcpProbed:
         listen=fate.listen,
         block=fate.block,
         server_modulus=vectors.CLOUD_NUMBERS.n if fate.identity else None,
-        patience=NEIGHBOUR if fate.name == "no neighbour" else QUICK,
+        patience=NEIGHBOUR if fate.name in SLOW else QUICK,
     )
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("fate", FATES, ids=[fate.name for fate in FATES])
+@pytest.mark.parametrize(("fate", "version"), CASES, ids=[f"{f.name}-{v}" for f, v in CASES])
 def test_a_fate_is_told(seen: Seen, fate: Fate, version: int) -> None:
     assert summary(seen[fate.name, version]) == expected(fate, version)
 
@@ -318,6 +364,8 @@ def test_the_kernels_numbers(seen: Seen, version: int) -> None:
     for fate in ("silent listener", "identity unanswered", "identity refused"):
         assert seen[fate, version].retransmissions == 0
     assert all(0 < (one.rtt or 0) < 0.5 for one in seen.values() if one.sent)
+    assert seen["first SYN lost", version].syn_retransmissions == 1
+    assert seen["nonce", version].syn_retransmissions == 0
     assert {seen["dropped", version].rtt, seen["reset", version].rtt} == {None}
 
 
@@ -413,3 +461,38 @@ def test_a_shorter_struct_of_the_kernel() -> None:
 
 def test_the_error_queue_is_measured() -> None:
     assert error_queue.supported() is (sys.platform == "linux")
+
+
+def test_an_error_from_before_does_not_stop_what_is_said() -> None:
+    """The kernel tells an ICMP error once, in place of the next call; then it goes on."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        sock = Sour(ours.detach())
+        with sock:
+            assert say(sock, b"identity") == Heard()
+            assert theirs.recv(16) == b"identity"
+            sock.errors = [errno.EHOSTUNREACH, errno.EHOSTUNREACH]
+            assert say(sock, b"identity") == Heard(b"", Ending.ICMP, "host_unreachable")
+            sock.errors = [errno.EPIPE]
+            assert say(sock, b"identity") == Heard(b"", Ending.RESET, "connection_reset")
+
+
+class Sour(socket.socket):
+    """A socket whose first calls fail."""
+
+    def __init__(self, fileno: int) -> None:
+        super().__init__(fileno=fileno)
+        self.errors = [errno.EHOSTUNREACH]
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        if self.errors:
+            raise OSError(self.errors.pop(), "sour")
+        return super().send(data, flags)
+
+
+@pytest.mark.parametrize(
+    ("number", "word"),
+    [(errno.ECONNREFUSED, "connection_refused"), (errno.EXDEV, "unknown_failure: exdev")],
+)
+def test_failure_words(number: int, word: str) -> None:
+    assert failure_word(number) == word

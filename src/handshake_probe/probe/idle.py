@@ -25,6 +25,7 @@ Step = Callable[[float], Awaitable[IdleProbed]]  # takes the silence in seconds
 
 _NEAR = 1.15  # the shortest silence that was too long, by the longest that was not: near enough
 _MOST = 16  # connections of a search
+_POLITE = 3  # of them at a time
 _WAIT = 10.0  # seconds for an answer to the use; a device waits as long for a ping's
 _SETTLED = 1.0  # seconds without a byte, after a handshake: what comes by itself has come
 _BROKEN = 3  # a silence that the other side breaks so often is none
@@ -50,9 +51,10 @@ async def search(
         tell: Takes each observation as it comes; what was told survives a cancelled search.
         shortest: Seconds.
         longest: Seconds; a search takes about three times as long.
-        side_by_side: Connections at a time, at most 3. A device has one session: 1 for those.
+        side_by_side: Connections at a time; a device has one session: 1 for those.
     """
     seen: list[IdleProbed] = []
+    side_by_side = min(side_by_side, _POLITE)
 
     async def try_one(silence: float) -> None:
         one = await step(silence)

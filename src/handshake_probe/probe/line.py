@@ -122,10 +122,8 @@ def _outcome(
         outcome = Connect.NOT_SENT if ours else Connect.REJECTED
     elif number == errno.ECONNREFUSED:
         outcome = Connect.REFUSED
-    elif at_once or error_queue.exists():
-        outcome = Connect.NOT_SENT
-    else:
-        outcome = Connect.REJECTED  # by whom, this system does not tell
+    else:  # when it came from the network: by whom, this system does not tell
+        outcome = Connect.NOT_SENT if at_once else Connect.REJECTED
     return Dialled(outcome, seconds, failure_word(number), None, local, icmp, again)
 
 
@@ -177,14 +175,20 @@ async def hear(sock: socket.socket, until: float) -> Heard:
 
 def say(sock: socket.socket, data: bytes) -> Heard:
     """Send a few bytes at once; say what stopped it, if anything did."""
-    try:
-        whole = sock.send(data) == len(data)
-    except BlockingIOError:
-        whole = False
-    except OSError as error:
-        return _failed(error)
-    # Else the other side has taken nothing for as long as a buffer holds.
-    return Heard() if whole else Heard(b"", Ending.SILENCE, TIMEOUT)
+    heard = Heard()
+    for _ in range(2):  # an ICMP error that came before is told once, and nothing sent
+        try:
+            whole = sock.send(data) == len(data)
+        except BlockingIOError:
+            whole = False
+        except OSError as error:
+            heard = _failed(error)
+            if heard.ending is Ending.ICMP:
+                continue
+            return heard
+        # Else the other side has taken nothing for as long as a buffer holds.
+        return Heard() if whole else Heard(b"", Ending.SILENCE, TIMEOUT)
+    return heard
 
 
 def _failed(error: OSError) -> Heard:

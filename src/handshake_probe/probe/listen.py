@@ -52,10 +52,11 @@ async def first_bytes(sock: socket.socket, patience: Patience) -> Listened:
             # A connection that an ICMP error has ended reads as if the other side had closed it.
             ending = icmp or heard.ending
             failure = failure or heard.failure
-    if ending is None and len(data) < NONCE_SIZE:
-        failure = failure or TIMEOUT
+    if ending is None:
+        whole = len(data) >= NONCE_SIZE
+        ending, failure = (None, None) if whole else (icmp, failure or TIMEOUT)
     first = _inspected(data, first_at - start) if data else None
-    return Listened(data, loop.time() - start, first, ending or icmp, failure)
+    return Listened(data, loop.time() - start, first, ending, failure)
 
 
 def _inspected(data: bytes, seconds: float) -> FirstBytes:

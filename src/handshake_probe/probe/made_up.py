@@ -1,8 +1,9 @@
 """The identity of a device that does not exist: it says nothing about anybody's device.
 
 The id is drawn anew for every connection. It is well formed, and nobody's: a Photon's, P1's or
-Core's is the unique id of its STM32 chip, whose last 7 bytes are an ASCII lot number, and later
-devices' begin with e00fce68; here the first byte is FF, and the last 7 all have their top bit set.
+Core's is the unique id of its STM32 chip, whose last 7 bytes are an ASCII lot number (ST, RM0033),
+and later devices' begin with e00fce68; here the first byte is FF, and the last 7 all have their top
+bit set.
 The key is a random odd number of 1024 bits whose factors nobody knows, so what a cloud encrypts to
 it stays closed, to us as well.
 """

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from handshake_probe.model.probed import Delivery, Ending
 from handshake_probe.probe.failure import TIMEOUT
-from handshake_probe.probe.line import hear, say
+from handshake_probe.probe.line import Heard, hear, say
 from handshake_probe.probe.patience import Patience
 from handshake_probe.probe.tcp_info import ESTABLISHED, tcp_info
 from handshake_probe.protocol.nonce import inspect_nonce
@@ -41,8 +41,7 @@ async def talk(sock: socket.socket, data: bytes, patience: Patience) -> Talked:
     carriage = _Carriage(sock, len(data))
     heard = say(sock, data)
     reply, received = b"", 0
-    icmp: Ending | None = None
-    failure = heard.failure
+    refused: Heard | None = None  # by the last ICMP error
     while heard.ending in (None, Ending.ICMP) and received < _ENOUGH:
         heard = await hear(sock, min(until, loop.time() + _POLL))
         now = loop.time()
@@ -52,21 +51,32 @@ async def talk(sock: socket.socket, data: bytes, patience: Patience) -> Talked:
             reply, received = (reply + heard.data)[:_EXCERPT], received + len(heard.data)
             until = min(now + patience.more, last)
         elif heard.ending is Ending.ICMP:
-            icmp, failure = heard.ending, heard.failure  # the kernel goes on, and so do we
+            refused = heard  # the kernel goes on, and so do we
         elif heard.ending is None and (now >= until or carriage.in_vain):
             break
-    ending = heard.ending
-    if ending is None and not received:
-        ending = Ending.SILENCE
+    ending, failure = _conclusion(heard, refused, answered=received > 0)
     return Talked(
         seconds=loop.time() - start,
         delivery=carriage.delivery,
         retransmissions=carriage.again,
         reply=received,
         reply_looks_like=inspect_nonce(reply).looks_like,
-        ending=icmp or ending,  # what an ICMP error has ended reads as if it had been closed
-        failure=failure or heard.failure or (TIMEOUT if ending is Ending.SILENCE else None),
+        ending=ending,
+        failure=failure,
     )
+
+
+def _conclusion(
+    last: Heard, refused: Heard | None, *, answered: bool
+) -> tuple[Ending | None, str | None]:
+    """Say what ended it and OONI's word for it; both None when it is up and was answered."""
+    goes_on = last.ending in (None, Ending.ICMP)
+    if goes_on and answered:
+        return None, None
+    # What an ICMP error has ended reads as if the other side had closed it.
+    if refused and not answered and (goes_on or last.ending is Ending.CLOSED):
+        return refused.ending, refused.failure
+    return (Ending.SILENCE, TIMEOUT) if goes_on else (last.ending, last.failure)
 
 
 class _Carriage:
