@@ -86,6 +86,10 @@ STORIES: list[tuple[str, Measurement, Cause, Any, Stage, str, set[str], set[str]
      Cause.INCONCLUSIVE, Mechanism.NO_TRAFFIC, Stage.DNS, "possible", {"HP161"}, {"HP101"}),
     ("not sent", story(tcp(Connect.NOT_SENT), tcp(Connect.NOT_SENT)), Cause.INCONCLUSIVE,
      Mechanism.NO_TRAFFIC, Stage.DNS, "possible", {"HP161"}, set()),
+    ("IPv6 alone", measured(vantage(ip_versions=[6]), lookup(Lookup.TIMEOUT)),
+     Cause.INCONCLUSIVE, Mechanism.NO_IPV4, Stage.DNS, "possible", {"HP179"}, {"HP101"}),
+    ("IPv6 beside IPv4", measured(vantage(ip_versions=[4, 6]), lookup(), OPEN), HEALTHY, None,
+     Stage.IDENTITY_SENT, "likely", {"HP162"}, {"HP179"}),
     # names
     ("NXDOMAIN here alone", dns(lookup(Lookup.NXDOMAIN, rcode="NXDOMAIN"), public(), OPEN),
      NETWORK, Mechanism.DNS_REFUSED, Stage.DNS, "proven", {"HP102"}, {"HP162"}),

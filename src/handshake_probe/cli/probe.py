@@ -75,7 +75,7 @@ class _Address(click.ParamType[str]):
         "probe",
         "probe --device 192.168.1.23 --capture probe.pcap",
         "probe cloud.example:5683 --cloud-key cloud.pub.pem",
-        "probe --device-key photon.der --device-id 0123456789abcdef01234567",
+        "probe --device-key photon.der --device-id DEVICE_ID",
         "probe --plan",
     ),
 )

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.model.observations import DnsSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism
+from handshake_probe.packets.addresses import sinkhole
 
 # Firmware asks three times; a resolver that needs longer than this is as good as none.
 ANSWER_PATIENCE = 2.0
-
-
-def sinkhole(address: str) -> bool:
-    """Whether an address can be nobody's cloud: unspecified or loopback."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return parsed.is_unspecified or parsed.is_loopback
 
 
 def judge_dns(asked: Sequence[DnsSeen], capture_end: float) -> Judgement:

@@ -143,5 +143,6 @@ class Mechanism(StrEnum):
     CAPTURE_INCOMPLETE = "capture_incomplete"
     NO_TRAFFIC = "no_traffic"
     OTHER_PATH = "other_path"  # the probe's way out is not the device's
+    NO_IPV4 = "no_ipv4"
     IDLE_TIMEOUT = "idle_timeout"
     DEVICE_SINGLED_OUT = "device_singled_out"  # this device alone is blocked

@@ -33,3 +33,12 @@ def mac_text(mac: bytes) -> str:
 def is_private(address: bytes) -> bool:
     """Tell whether an address of 4 or 16 bytes is not globally routable (IANA registries)."""
     return ip_address(address).is_private
+
+
+def sinkhole(address: str) -> bool:
+    """Whether an address can be nobody's cloud: unspecified or loopback."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return parsed.is_unspecified or parsed.is_loopback

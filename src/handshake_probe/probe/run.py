@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import itertools
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -88,18 +89,20 @@ class Run:
         async with asyncio.TaskGroup() as group:
             if plan.cloud_names:
                 self._tell(Progress(Step.DNS, None))
-                asking = group.create_task(self._ask_all(resolvers.addresses))
+                here = look_around(None, str, resolvers=resolvers)
+                nat64 = here.ip_versions == [6]
+                asking = group.create_task(self._ask_all(resolvers.addresses, nat64=nat64))
                 addresses = await self._resolve(asking)
             self._tell(Progress(Step.VANTAGE, None))
             vantage = look_around(
-                addresses[0] if addresses else None,
+                next((a for a in addresses if a == plan.address or not _loops(a)), None),
                 self._next_id,
                 resolvers=resolvers,
                 device=plan.device,
             )
             self.seen.append(vantage)
-            here = vantage.address or "not connected"
-            self._tell(Progress(Step.VANTAGE, f"{here} on {vantage.interface or 'no interface'}"))
+            told = f"{vantage.address or 'not connected'} on {vantage.interface or 'no interface'}"
+            self._tell(Progress(Step.VANTAGE, told))
             await self._ready(vantage.interface)
             clouds = [Endpoint(address, plan.port) for address in addresses[:MAX_ADDRESSES]]
             group.create_task(self._beside(clouds))
@@ -112,7 +115,7 @@ class Run:
 
     # DNS
 
-    async def _ask_all(self, own: tuple[str, ...]) -> list[DnsProbed]:
+    async def _ask_all(self, own: tuple[str, ...], *, nat64: bool) -> list[DnsProbed]:
         plan = self._plan
         asked = [Resolver(address, "configured", plan.dns_port) for address in own]
         asked += [
@@ -120,7 +123,8 @@ class Run:
             for address in plan.public_resolvers
             if address not in own
         ]
-        what = questions(plan.cloud_names, plan.control_name, random_name(plan.control_name))
+        random = random_name(plan.control_name)
+        what = questions(plan.cloud_names, plan.control_name, random, nat64=nat64)
         # Each by itself: what one resolver said is kept while another's silence is waited for.
         answers = asyncio.gather(*(self._ask_one(one, what) for one in asked))
         found = [question for one in await answers for question in one]
@@ -268,7 +272,7 @@ class Run:
                 ),
                 *(
                     ask_dns(Endpoint(address, plan.dns_port), plan.control_name, self._next_id)
-                    for address in self._resolvers[:1]
+                    for address in self._resolvers[: bool(plan.cloud_names)]
                 ),
             ]
             found = await asyncio.gather(*tests)
@@ -309,6 +313,11 @@ class Run:
             longest=longest,
             side_by_side=IDLE_AT_ONCE if settings is None else 1,  # a device has one session
         )
+
+
+def _loops(address: str) -> bool:
+    """A sinkhole's answer that leads to this machine itself says nothing about its way out."""
+    return ipaddress.ip_address(address).is_loopback
 
 
 def _addresses(found: list[DnsProbed]) -> list[str]:

@@ -21,6 +21,7 @@ from handshake_probe.model.probed import (
     VantageSeen,
 )
 from handshake_probe.model.vocabulary import Stage
+from handshake_probe.packets.addresses import sinkhole
 from handshake_probe.report.page import Page
 from handshake_probe.report.safe import visible
 from handshake_probe.report.words import counted, spaced
@@ -130,7 +131,7 @@ def _dns_rows(asked: Sequence[DnsProbed]) -> Iterable[Row]:
             result if len(results) == 1 else f"{transports}: {result}"
             for result, transports in results.items()
         )
-        answered = [bool(q.addresses) for q in alike]
+        answered = [any(not sinkhole(a) for a in q.addresses) for q in alike]
         good: bool | None = all(answered) if purpose == "cloud" else None
         who = resolver or "the system"
         if alike[0].role == "public":

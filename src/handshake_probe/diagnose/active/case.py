@@ -27,6 +27,8 @@ from handshake_probe.model.probed import (
 
 T = TypeVar("T")
 
+_UNHEARD = (Lookup.TIMEOUT, Lookup.UNREACHABLE)
+
 CLOUD = "cloud"  # purpose of a test that is no control
 CONTROL = "other_port"
 IDENTITY = "identity"
@@ -142,7 +144,7 @@ class ProbeCase:
     def outside_answers(self) -> bool:
         """Whether anything at all beyond this network answered."""
         return (
-            any(q.role == "public" and q.outcome is not Lookup.TIMEOUT for q in self.lookups)
+            any(q.role == "public" and q.outcome not in _UNHEARD for q in self.lookups)
             or any(a.outcome is Connect.CONNECTED for a in self.attempts)
             or any(u.outcome == "answered" for u in self.udp)
         )

@@ -10,7 +10,7 @@ from handshake_probe.diagnose.active.case import Address, ProbeCase
 from handshake_probe.diagnose.active.connect import judge_unconnected
 from handshake_probe.diagnose.active.lookups import judge_lookups
 from handshake_probe.diagnose.active.stand_in import judge_stand_in
-from handshake_probe.diagnose.active.vantage import doubted, elsewhere, not_connected
+from handshake_probe.diagnose.active.vantage import doubted, elsewhere, not_connected, without_ipv4
 from handshake_probe.diagnose.judgement import Clue, Judgement, undecided
 from handshake_probe.model.vocabulary import SEVERITY_ORDER, Cause, Confidence, Mechanism, Stage
 
@@ -50,6 +50,9 @@ def _judge(case: ProbeCase) -> tuple[Judgement, Address | None]:
     nothing = not_connected(case)
     if nothing is not None:
         return nothing, None
+    alien = without_ipv4(case)
+    if alien is not None:
+        return alien, None
     blocked = judge_lookups(case)
     if blocked is not None:
         return blocked, None

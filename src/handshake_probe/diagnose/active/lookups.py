@@ -6,12 +6,12 @@ import ipaddress
 from collections.abc import Sequence
 
 from handshake_probe.diagnose.active.case import ProbeCase
-from handshake_probe.diagnose.judge_dns import sinkhole
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, undecided
 from handshake_probe.diagnose.topology import host_of
 from handshake_probe.keys.particle import is_particle_name
 from handshake_probe.model.probed import DnsProbed, Lookup
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism
+from handshake_probe.packets.addresses import sinkhole
 
 NAMES_ALLOWED = "that the name is the cloud's right one"
 _UNHEARD = (Lookup.TIMEOUT, Lookup.UNREACHABLE)

@@ -37,7 +37,7 @@ def not_connected(case: ProbeCase) -> Judgement | None:
     if any(a.outcome is not Connect.NOT_SENT for a in tried):
         return None
     vantage = case.vantage
-    if not tried and (vantage is None or vantage.interface is not None):
+    if not tried and (vantage is None or vantage.address is not None):
         return None
     evidence = tuple(item.id for item in (vantage, *tried[:2]) if item is not None)
     return undecided(
@@ -46,6 +46,25 @@ def not_connected(case: ProbeCase) -> Judgement | None:
         Clue("HP161", "This machine has no route to the cloud: nothing was sent.", evidence),
         "This machine is not connected, so it cannot say anything about the device's network.",
         "Join the device's own Wi-Fi with this machine, then probe again.",
+    )
+
+
+def without_ipv4(case: ProbeCase) -> Judgement | None:
+    """The firmware knows IPv4 alone, and this machine has no way out with it."""
+    vantage = case.vantage
+    if vantage is None or vantage.ip_versions != [6] or vantage.device is not None:
+        return None
+    nat64 = next((q for q in case.lookups if q.purpose == "nat64" and q.addresses), None)
+    text = "This machine has a default route for IPv6 and none for IPv4"
+    if nat64 is not None:
+        text += f"; the network translates ({nat64.addresses[0]} for an IPv4 address)"
+    return undecided(
+        (Cause.NETWORK_BLOCKED, Cause.HEALTHY),
+        Mechanism.NO_IPV4,
+        Clue("HP179", f"{text}.", tuple(o.id for o in (vantage, nat64) if o is not None)),
+        "Through this machine's network there is no way out by IPv4, and a Photon, P1 or Core "
+        "speaks nothing else.",
+        "The router's list of DHCP clients: does the device get an IPv4 address there?",
     )
 
 

@@ -149,6 +149,15 @@ ENTRIES = (
         "A privilege that is given: see `handshake-probe doctor`.",
     ),
     entry(
+        "HP179",
+        "No way out by IPv4",
+        WARNING,
+        "The network gives this machine IPv6 alone; a Photon, P1 or Core speaks IPv4 alone.",
+        "A default route for IPv6 and none for IPv4.",
+        "A device that gets an IPv4 address where this machine does not.",
+        "Give the device's network IPv4 (DHCP), or put the device into one that has it.",
+    ),
+    entry(
         "HP180",
         "The network treats this device otherwise",
         ERROR,
