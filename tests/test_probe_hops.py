@@ -29,7 +29,7 @@ from probe_town import (
 LACK = network.missing()
 pytestmark = pytest.mark.skipif(LACK is not None, reason=f"hops not run: {LACK}")
 
-WAIT = 0.25  # seconds for an answer
+WAIT = 0.4  # seconds for an answer
 VERSIONS = (4, 6)
 CONTROL = 443  # open on the cloud; so is every port of `WAYS`
 
@@ -106,7 +106,7 @@ def test_ways(town: Town) -> None:
         beside = {story(cells, hops.CONTROL, walk, version) for walk in walks}
         assert told == {WAYS[port][2]}, port
         assert beside == {"12C"}, port
-        assert all(cell.seconds < WAIT + 0.2 for cell in cells)
+        assert all(cell.seconds < 1.0 for cell in cells)  # then the kernel repeats the SYN
 
 
 def test_a_lost_packet_is_no_difference(town: Town) -> None:

