@@ -74,8 +74,8 @@ class _Walk:
         start = tcp_info(sock)
         if start is None:
             return
-        # `sent`: how often the identity left with as many hops as now; `vain`: and nothing came.
-        sent_before, vain, began = start.total_retrans - 1, 0, loop.time()
+        # What left with as many hops as now, and how often of that nothing came back.
+        before, vain, began = start.total_retrans - 1, 0, loop.time()
         heard = say(sock, identity)
         while heard.ending in (None, Ending.ICMP) and loop.time() < until and vain < _IN_VAIN:
             heard = await hear(sock, loop.time() + _POLL)
@@ -84,15 +84,17 @@ class _Walk:
                 return
             if heard.ending is Ending.RESET:
                 self._say(Connect.REFUSED, began)
-            elif heard.data or heard.ending is Ending.CLOSED or _arrived(start, info, identity):
+                return
+            if heard.data or heard.ending is Ending.CLOSED or _arrived(start, info, identity):
                 self._say(Connect.CONNECTED, began)
                 return
-            elif heard.ending is Ending.ICMP:  # its sender is told for a SYN only
-                self._say(Connect.REJECTED, began)
+            left = info.total_retrans - before
+            if heard.ending is Ending.ICMP and left:  # else it answers what left with fewer hops
+                self._say(Connect.REJECTED, began)  # its sender is told for a SYN only
                 self._hops += 1
                 limit_hops(sock, self._hops)
-                sent_before, vain, began = info.total_retrans, 0, loop.time()
-            elif info.total_retrans - sent_before - 1 > vain:
+                before, vain, began = info.total_retrans, 0, loop.time()
+            elif left - 1 > vain:
                 vain += 1
                 self._say(Connect.TIMEOUT, began)
 

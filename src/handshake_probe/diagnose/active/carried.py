@@ -25,9 +25,9 @@ WITH_PACKETS = "The same probe with `--capture probe.pcap`: its packets tell who
 
 def judge_connected(case: ProbeCase, address: Address) -> Judgement:
     """At least one connection came up."""
-    proxy = _accepted_early(case, address)
-    if address.with_nonce and proxy is None:
+    if address.with_nonce:
         return _with_nonce(case, address)
+    proxy = _accepted_early(case, address)
     for attempt in address.connected:
         if attempt.icmp is not None and attempt.first is None:
             return rejected(case, address, attempt, attempt.icmp)

@@ -1,0 +1,73 @@
+"""Probes in every scenario again and again, with loss on the way: none may accuse wrongly.
+
+    python tests/soak.py [ROUNDS [LOSS]]
+
+Its table goes to standard output, progress to standard error; exit code 1 after an accusation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from handshake_probe.lab import network, scenario_files
+from probe_scenarios import accuses_wrongly, disagreement, probe_in
+
+AT_A_TIME = 10
+LIMIT = 150.0  # seconds for one probe
+
+
+async def soak(rounds: int, loss: float, folder: Path) -> Counter[str]:
+    """Run everything; counts by outcome, and by scenario for what was not as it should be."""
+    free = asyncio.Semaphore(AT_A_TIME)
+    counts: Counter[str] = Counter()
+    names = [path.stem for path in scenario_files.all_scenarios()]
+
+    async def one(name: str, number: int) -> None:
+        async with free:
+            place = folder / f"{name}-{number}"
+            place.mkdir()
+            measurement = await asyncio.wait_for(probe_in(name, place, loss=loss), LIMIT)
+        wrong = accuses_wrongly(name, measurement)
+        differs = disagreement(name, measurement)
+        counts["runs"] += 1
+        counts["wrong accusation"] += wrong
+        counts["as expected"] += differs is None
+        counts["other verdict, no accusation"] += differs is not None and not wrong
+        if differs is not None:
+            counts[f"{'!' if wrong else ' '} {differs}"] += 1
+        print(f"\r{counts['runs']} of {rounds * len(names)}", end="", file=sys.stderr)
+
+    for number in range(rounds):
+        await asyncio.gather(*(one(name, number) for name in names))
+    return counts
+
+
+def main() -> int:
+    """Run, and print a table."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    loss = float(sys.argv[2]) if len(sys.argv) > 2 else 0.05
+    lack = network.missing()
+    if lack is not None:
+        print(f"not run: {lack}", file=sys.stderr)
+        return 4
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        counts = asyncio.run(soak(rounds, loss, Path(folder)))
+    minutes = (time.monotonic() - began) / 60
+    print(f"\n{rounds} rounds, {100 * loss:g} % of packets lost, {minutes:.0f} minutes\n")
+    print("| outcome | probes |\n|---|---|")
+    wrong = counts["wrong accusation"]
+    for outcome in ("runs", "as expected", "other verdict, no accusation", "wrong accusation"):
+        print(f"| {outcome} | {counts.pop(outcome, 0)} |")
+    for what, count in counts.most_common():
+        print(f"{count:4} {what}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
