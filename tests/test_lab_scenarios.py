@@ -22,12 +22,13 @@ from scapy.all import IP
 
 from agreement import assert_agrees, device_at, judged
 from handshake_probe.lab import network, scenario_files, staging
+from handshake_probe.lab.beside import TIME_REQUEST
 from handshake_probe.lab.injector import forged_reset
 from handshake_probe.lab.network import Network, NetworkFailed
 from handshake_probe.lab.scenario import Scenario, ScenarioError, Truth
 from handshake_probe.lab.scenario_files import read_scenario
 from handshake_probe.lab.staging import Recording
-from handshake_probe.lab.stand_ins import TIME_REQUEST, Names, tell_time
+from handshake_probe.lab.stand_ins import Names, tell_time
 from handshake_probe.model.measurement import ConnectionReport
 from handshake_probe.packets.ntp import ntp_role
 from handshake_probe.packets.units import Direction, Endpoint

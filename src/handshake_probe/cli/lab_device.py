@@ -95,6 +95,12 @@ _EXITS = {
     help="How long it stays in its session before it says goodbye.",
 )
 @click.option("--claim-code", metavar="CODE", default="", help="63 characters, to be published.")
+@click.option(
+    "--other-traffic",
+    is_flag=True,
+    help="Also send what firmware sends beside its connection: after a failure to 8.8.8.8:53 or"
+    " pool.ntp.org:123, as a Core after a success to 224.0.1.187:5683 (multicast).",
+)
 @publish_option
 @write_option
 @seed_option
@@ -109,6 +115,7 @@ def device(
     attempts: int,
     session: float,
     claim_code: str,
+    other_traffic: bool,
     events: tuple[str, ...],
     write: Path | None,
     seed: int | None,
@@ -148,6 +155,7 @@ def device(
                 acts=tuple(event(text) for text in events),
                 session=session,
                 seed=seed,
+                other_traffic=other_traffic,
             )
             until_stopped(played.run(*address, attempts), told(fault))
     except HandshakeProbeError as error:

@@ -17,10 +17,10 @@ from handshake_probe.packets.addresses import address_text, mac_text
 from handshake_probe.packets.dhcp import read_dhcp
 from handshake_probe.packets.ntp import ntp_role
 from handshake_probe.packets.units import Arp, Datagram, Endpoint, Icmp, Packet, Segment, TcpFlags
+from handshake_probe.protocol.layouts import DEVICE_ID_SIZE, PRESENCE_HEAD
 
 DNS, DHCP_SERVER, DHCP_CLIENT, NTP, PRESENCE, DTLS = 53, 67, 68, 123, 5683, 5684
 PRESENCE_GROUP = bytes((224, 0, 1, 187))
-PRESENCE_HEAD, PRESENCE_SIZE = bytes.fromhex("50020000b168ff"), 19
 TESTED_RESOLVER = Endpoint(bytes((8, 8, 8, 8)), DNS)  # internet test of Device OS up to 1.5
 TABLE_LIMIT = 20_000  # entries per table: a hostile capture must not fill the memory
 TESTS_KEPT = 4_000
@@ -149,7 +149,9 @@ class HostObserver:
 
     def _announced(self, packet: Datagram) -> None:
         payload = packet.payload
-        if len(payload) != PRESENCE_SIZE or not payload.startswith(PRESENCE_HEAD):
+        if len(payload) != len(PRESENCE_HEAD) + DEVICE_ID_SIZE or not payload.startswith(
+            PRESENCE_HEAD
+        ):
             return
         key = (packet.source.address, payload[len(PRESENCE_HEAD) :])
         if len(self._presence) < TABLE_LIMIT:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from handshake_probe.lab import stand_ins, topology
+from handshake_probe.lab.beside import TIME_REQUEST
 from handshake_probe.lab.injector import Injector, forging_socket, sniffing_socket
 from handshake_probe.lab.network import Network
 from handshake_probe.lab.scenario import CLOUD, INTERNET, ROUTERS, SHAPER, Box, Scenario
@@ -60,7 +61,7 @@ class Backdrop:
     def ask_for_time(self, host: str) -> None:
         """Let a host ask the internet for the time, as a device does."""
         client = self._network.within(host, partial(stand_ins.datagram_socket, "0.0.0.0", 0))
-        client.sendto(stand_ins.TIME_REQUEST, (topology.internet_address(), _NTP))
+        client.sendto(TIME_REQUEST, (topology.internet_address(), _NTP))
         self._ends.callback(client.close)
 
     async def _internet(self, names: stand_ins.Names) -> None:

@@ -1,8 +1,7 @@
 """A device that connects to a cloud, again and again as its firmware does.
 
-It does what firmware does on the connection itself. What firmware does beside it, it does not: no
-internet test after a failure (so its FIN comes 0.25 s after one, as where that test is answered at
-once), no presence datagram, no reset of the network after five minutes of failures.
+It does what firmware does on the connection itself, and beside it where asked to. What it does not:
+reset the network after five minutes of failures, as 2.0 and later do.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ import socket
 from dataclasses import replace
 from enum import StrEnum
 
-from handshake_probe.lab import led
+from handshake_probe.lab import beside, led
 from handshake_probe.lab.addresses import host_port
 from handshake_probe.lab.entropy import EntropySource
 from handshake_probe.lab.faults import SOUND, Fault
 from handshake_probe.lab.journal import Entry, Journal, SentIdentity
-from handshake_probe.lab.play import Act, Part, Player, unix_clock
+from handshake_probe.lab.play import Act, Clock, Part, Player, unix_clock
 from handshake_probe.protocol.connection import Connection
 from handshake_probe.protocol.events import Event
 from handshake_probe.protocol.settings import DeviceSettings, Generation, HeldKey
@@ -81,6 +80,7 @@ class Device:
         acts: What it does once its session began.
         session: Seconds it stays in a session; None: until cancelled.
         seed: See `EntropySource`.
+        other_traffic: Also does what `lab.beside` does, which reaches hosts that nobody named.
     """
 
     def __init__(
@@ -92,6 +92,7 @@ class Device:
         acts: tuple[Act, ...] = (),
         session: float | None = None,
         seed: int | None = None,
+        other_traffic: bool = False,
     ) -> None:
         self.outcome: Outcome | None = None
         """Of the last connection; None while there is none."""
@@ -102,17 +103,23 @@ class Device:
         self._acts = fault.acts + acts
         self._session = session
         self._entropy = EntropySource(seed, "device")
+        self._other_traffic = other_traffic
+        self._failed_at = 0.0  # by the loop's clock
 
     async def run(self, host: str, port: int, attempts: int = 1) -> None:
         """Connect until a session was kept, at most `attempts` times; `outcome` tells the rest."""
-        failures = 0
-        for attempt in range(attempts):
-            if attempt:
-                await asyncio.sleep(_RECONNECT if not failures else back_off(failures))
+        loop = asyncio.get_running_loop()
+        failures, begin = 0, 0.0
+        for _ in range(attempts):
+            await asyncio.sleep(max(0.0, begin - loop.time()))
+            begun = loop.time()
             self.outcome = await self._attempt(host, port)
             if self.outcome is Outcome.KEPT:
                 return
             failures = 0 if self.outcome is Outcome.LOST else failures + 1
+            # What follows a failure, an internet test even, is part of the wait.
+            failed_at = self._failed_at if self._failed_at >= begun else loop.time()
+            begin = failed_at + back_off(failures) if failures else loop.time() + _RECONNECT
 
     async def _attempt(self, host: str, port: int) -> Outcome:
         clock = unix_clock()
@@ -124,16 +131,25 @@ class Device:
         except (OSError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or str(error) or "no answer"
             entry.say(clock(), f"    cannot connect to {host_port(host, port)}: {why}")
-            entry.say(clock(), f"    {led.UNREACHED}")
+            works = await self._test_internet(entry, clock)
+            entry.say(clock(), f"    {led.unreached(internet_works=works)}")
             return Outcome.UNREACHED
         own, peer = (host_port(*name[:2]) for name in (sock.getsockname(), sock.getpeername()))
         entry.say(clock(), f"--> {own} connects to {peer}")
+
+        async def fail() -> None:
+            """Do what comes between a failure and the FIN."""
+            self._failed_at = asyncio.get_running_loop().time()
+            if not part.reached and beside.tests_after_handshake(self._settings.generation):
+                await self._test_internet(entry, clock)
+            await asyncio.sleep(LED_TIME)
+
         part = Part(
             self._script,
-            acts=(self._show_session(entry), *self._acts),
+            acts=(self._show_session(entry, sock), *self._acts),
             session=self._session,
             parting=self._part,
-            hold=LED_TIME,
+            on_failure=fail,
         )
         connection = Connection(
             Role.DEVICE, self._settings, entropy=self._entropy.of(entry.number), seal=self._seal
@@ -156,8 +172,20 @@ class Device:
     def _sent_key(self) -> bytes | None:
         return self._settings.key.spki if self._settings.traits.sends_key else None
 
-    def _show_session(self, entry: Entry) -> Act:
+    async def _test_internet(self, entry: Entry, clock: Clock) -> bool | None:
+        """Test the internet, if asked to; None: was not."""
+        self._failed_at = asyncio.get_running_loop().time()
+        if not self._other_traffic:
+            return None
+        works = await beside.internet_works(self._settings.generation)
+        entry.say(clock(), f"    internet test {'passed' if works else 'failed'}")
+        return works
+
+    def _show_session(self, entry: Entry, sock: socket.socket) -> Act:
         def show(_connection: Connection, now: float) -> list[Event]:
+            generation = self._settings.generation
+            if self._other_traffic and beside.announces_presence(generation):
+                beside.announce(self._settings.device_id, sock.getsockname()[0])
             entry.say(now, f"    {led.in_session(safe_mode=self._settings.safe_mode)}")
             return []
 

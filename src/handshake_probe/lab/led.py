@@ -25,8 +25,13 @@ _SYSTEM_ERRORS = {
     DeviceError.LIGHTSSL_HANDSHAKE_RECV_KEY: -220,
 }
 
-UNREACHED = "LED: blinking cyan, three orange blinks"
+_ORANGE = {True: "three", False: "two", None: "two or three"}
 LOST = "LED: breathing cyan, then blinking cyan again"
+
+
+def unreached(*, internet_works: bool | None) -> str:
+    """Say what the LED shows when no connection came; None: the internet was not tested."""
+    return f"LED: blinking cyan, {_ORANGE[internet_works]} orange blinks"
 
 
 def in_session(*, safe_mode: bool) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from handshake_probe.lab.journal import Entry
@@ -48,7 +48,7 @@ class Part:
         session: Seconds after which it ends its session; None: it stays.
         parting: How it ends its session.
         reactions: What it does when the peer sends a message of a kind.
-        hold: Seconds between a device's failure and its FIN: the LED shows a colour first.
+        on_failure: What is done between an error of ours and our FIN.
     """
 
     script: Script = AS_IT_SHOULD
@@ -56,7 +56,7 @@ class Part:
     session: float | None = None
     parting: Act = Connection.close
     reactions: Mapping[str, Act] = field(default_factory=dict)
-    hold: float = 0.0
+    on_failure: Callable[[], Awaitable[None]] | None = None
     reached: bool = field(default=False, init=False)  # both Hellos came
     kept: bool = field(default=False, init=False)  # and it was we who ended the session
     error: DeviceError | None = field(default=None, init=False)
@@ -94,8 +94,8 @@ class Player:
                 cut = await self._run()
             if cut is not None:
                 await self._leave_by(cut)
-            elif self._part.error is not None:
-                await asyncio.sleep(self._part.hold)
+            elif self._part.error is not None and self._part.on_failure is not None:
+                await self._part.on_failure()
         except asyncio.CancelledError:
             self._abandon()
             raise

@@ -58,6 +58,7 @@ class Device:
     resolves: bool = True  # asks for the cloud's name; else it is told the address
     start: float = 0.0  # seconds after the cloud listens
     runs: int = 1  # how often the program is run, one after the other
+    asks_time: bool = False  # asks the internet for the time at its start, as a program may
     arguments: tuple[str, ...] = ()  # of `lab device`, besides address, keys and log
     seen: bool = True  # whether anything that it does for its session is in the capture
     truth: Truth | None = None  # where it differs from the scenario's
@@ -136,7 +137,6 @@ class Scenario:
     )  # /proc/sys/net, by host
     nat: bool = False  # the first router translates addresses
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # see stand_ins.Names
-    internet_test: bool = False  # devices ask the cloud's host for the time, as after a failure
     devices: tuple[Device, ...] = (Device(),)
     cloud: Cloud = field(default_factory=Cloud)
     rules: tuple[Rule, ...] = ()

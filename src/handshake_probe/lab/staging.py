@@ -159,7 +159,7 @@ class _Stage:
         await asyncio.sleep(device.start)
         host = self.scenario.device_host(index)
         command = self._device_command(index, device)
-        if self.scenario.internet_test:
+        if device.asks_time:
             self.backdrop.ask_for_time(host)
         for _ in range(device.runs):
             process = await self.processes.start(host, command, host)
@@ -180,7 +180,8 @@ class _Stage:
             *(*_PROGRAM, "device", "--to", cloud),
             *("--keys", str(self.keys), "--id", self.scenario.device_id(index)),
             *("--server-key", str(server_keys / keystore.CLOUD_PUBLIC)),
-            *("--write", str(self.recording.device_logs[index]), *device.arguments),
+            *("--write", str(self.recording.device_logs[index]), "--other-traffic"),
+            *device.arguments,
         )
         return self.processes.asking(topology.gateway_address(index), command)
 

@@ -24,8 +24,6 @@ _NONCE = 40
 _PATIENCE = 30.0
 _READ = 4096
 
-TIME_REQUEST = bytes((0x23,)) + bytes(47)  # NTP version 4, client
-
 Replies = Callable[[bytes], Sequence[bytes]]
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

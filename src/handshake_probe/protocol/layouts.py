@@ -20,6 +20,9 @@ SPKI_SIZE = 162
 IDENTITY_SHORT = NONCE_SIZE + DEVICE_ID_SIZE  # 52: Spark Core, firmware before March 2015
 IDENTITY_LONG = IDENTITY_SHORT + SPKI_SIZE  # 214: everything later
 
+# UDP, multicast, in clear: a CoAP POST /h before the device id says that a handshake passed.
+PRESENCE_HEAD = bytes.fromhex("50020000b168ff")
+
 LENGTH_SIZE = 2  # big-endian length before every record
 BLOCK_SIZE = 16  # AES
 RECORD_MAX = 1024  # the largest ciphertext anybody accepts is 942 bytes
