@@ -264,3 +264,16 @@ def test_a_session_nobody_can_read_is_a_session() -> None:
     assert told.cause is Cause.HEALTHY
     assert told.confidence is Confidence.PROVEN
     assert told.mechanism is None
+
+
+def test_a_device_that_is_gone_when_the_cloud_closes_is_not_called_healthy() -> None:
+    told = judged(session().wait(15.0).cloud_fin().wait(7.0).still_speaks("cloud"))
+    is_undecided(told, Cause.DEVICE_FAULT, Cause.NETWORK_BLOCKED)
+    assert (told.mechanism, codes(told)) == (Mechanism.SESSION_SILENT, ["HP523"])
+
+
+@pytest.mark.parametrize("seconds", [0.0, 7.0])
+def test_a_cloud_whose_end_is_heard_ends_a_healthy_session(seconds: float) -> None:
+    story = session().wait(15.0).cloud_fin().still_speaks("device").wait(seconds)
+    assert judged(story.still_speaks("cloud")).cause is Cause.HEALTHY
+    assert judged(session().wait(15.0).cloud_fin().still_speaks("cloud")).cause is Cause.HEALTHY

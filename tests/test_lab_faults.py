@@ -7,6 +7,10 @@ from typing import NamedTuple
 
 import pytest
 
+from handshake_probe.errors import HandshakeProbeError
+from handshake_probe.keys.firmware import read_device_slot, usable_for_decrypting
+from handshake_probe.keys.particle import PARTICLE_CLOUD
+from handshake_probe.lab import damage, server_slot
 from handshake_probe.lab.device import Outcome
 from handshake_probe.lab.faults import FAULTS, Fault
 from handshake_probe.protocol.settings import Generation, Manner
@@ -59,6 +63,8 @@ EXPECTED: dict[Role, dict[str, Seen]] = {
         "wrong-server-key": Seen(FAILED, 26, "<-- closes", "identity does not open"),
         "even-server-key": Seen(FAILED, 7, "done: key unusable", "--> closes"),
         "garbage-server-key": Seen(FAILED, 26, "<-- closes", "identity does not open"),
+        "server-key-erased": Seen(FAILED, 26, "<-- closes", "identity does not open"),
+        "key-erased": Seen(FAILED, 26, "<-- closes", "saw another key"),
         "key-erased-tail": Seen(FAILED, 26, "<-- closes", "saw another key"),
         "key-truncated": Seen(FAILED, 6, "session material", "--> closes"),
         "key-pkcs8": Seen(FAILED, 26, "<-- closes", "saw another key"),
@@ -69,7 +75,7 @@ EXPECTED: dict[Role, dict[str, Seen]] = {
         "unknown-id": Seen(FAILED, 26, "<-- closes", "saw unknown device"),
         "unclaimed": Seen(KEPT, None, "claim/code (63 bytes)", "claim/code (63 bytes)"),
         "safe-mode": Seen(KEPT, None, "breathing magenta", "spark/device/safemode"),
-        "vanishes": Seen(LOST, None, "fault: hang", "waited too long: describe"),
+        "vanishes": Seen(LOST, None, "fault: vanish", "waited too long: describe"),
         "no-pings": Seen(LOST, 24, "<-- closes", "waited too long: idle"),
         "split-identity": Seen(KEPT),
         "closes-after-nonce": Seen(FAILED, None, "fault: close", "--> closes"),
@@ -77,7 +83,9 @@ EXPECTED: dict[Role, dict[str, Seen]] = {
         "crash-at-describe": Seen(LOST, None, "fault: close", "--> closes"),
     },
 }
-TRUSTING = ("key-erased-tail", "key-pkcs8", "key-ec", "key-other")
+TRUSTING = ("key-erased", "key-erased-tail", "key-pkcs8", "key-ec", "key-other")
+# They go where nobody told them to, so only scenarios play them.
+ELSEWHERE = {"address-erased", "address-garbled"}
 CASES = [(role, name) for role, rows in EXPECTED.items() for name in rows]
 
 
@@ -93,9 +101,43 @@ def device_error(met: Meeting) -> int | None:
 
 
 def test_every_fault_is_tried() -> None:
-    assert {role: set(rows) for role, rows in FAULTS.items()} == {
-        role: set(rows) for role, rows in EXPECTED.items()
-    }
+    tried = {role: set(rows) for role, rows in EXPECTED.items()}
+    tried[DEVICE] |= ELSEWHERE
+    assert {role: set(rows) for role, rows in FAULTS.items()} == tried
+
+
+@pytest.mark.parametrize("name", sorted(ELSEWHERE))
+def test_nothing_goes_elsewhere_unasked(name: str) -> None:
+    with pytest.raises(HandshakeProbeError, match="allow --other-traffic"):
+        meet(device_fault=FAULTS[DEVICE][name])
+
+
+def test_an_erased_key_is_made_anew_as_the_firmware_writes_it() -> None:
+    one, other = (damage.booted(damage.erased(b"")) for _ in range(2))
+    assert one != other
+    for slot in (one, other):
+        assert usable_for_decrypting(read_device_slot(slot))
+        assert len(slot.rstrip(b"\xff")) == 611
+    assert damage.booted(one) == one
+
+
+def test_what_is_erased_in_the_server_slot_is_restored() -> None:
+    erased = server_slot.erased_key(1)
+    new = server_slot.restored(erased, Generation.V1_0)
+    assert (new.modulus, new.errors) == (PARTICLE_CLOUD.n, 1)
+    assert server_slot.restored(erased, Generation.CORE) == (erased, 0)
+    lost = server_slot.erased_address(server_slot.Address("home.example", 9000))
+    assert server_slot.default_if_erased(lost) == ("device.spark.io", 5683)
+    assert server_slot.address_errors(lost, Generation.V3_3) == 4
+    assert server_slot.address_errors(lost, Generation.CORE) == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "garbled"), [("192.168.1.10", "192.168.1.11"), ("device.spark.io", "eevice.spark.io")]
+)
+def test_a_flipped_bit_in_the_address_record(host: str, garbled: str) -> None:
+    address = server_slot.Address(host, 5683)
+    assert server_slot.garbled_address(address) == (garbled, 5683)
 
 
 @pytest.mark.parametrize(("role", "name"), CASES)

@@ -20,6 +20,7 @@ from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechani
 PING_GIVES_UP = 9.0
 BRIEF_SESSION = 5.0
 CLAIM_PATIENCE = 8.0
+END_REPEATED = 2.0  # a FIN is sent again after 0.2 s, 0.4 s and so on
 
 
 def judge_session(case: Case) -> Judgement:
@@ -29,6 +30,7 @@ def judge_session(case: Case) -> Judgement:
     return (
         decrypted
         or _unanswered(case)
+        or _end_unheard(case)
         or _reset(case)
         or _unclaimed(case, session)
         or _cut_short_again_and_again(case)
@@ -187,6 +189,34 @@ def _unanswered(case: Case) -> Judgement | None:
         "The session dies because the cloud's answers stop: the cloud is stuck, "
         "or what it sends is dropped on the way.",
         "A capture on the cloud's side, or the cloud's own log.",
+    )
+
+
+def _end_unheard(case: Case) -> Judgement | None:
+    """The cloud says goodbye again and again, and nothing comes back, not even from TCP."""
+    connection = case.connection
+    if connection.ended_by is not EndedBy.CLOUD_FIN or connection.ended_time is None:
+        return None
+    device, cloud = connection.from_device.last_packet, connection.from_cloud.last_packet
+    if device is None or cloud is None or device >= connection.ended_time:
+        return None
+    if cloud - connection.ended_time < END_REPEATED:
+        return None
+    return undecided(
+        (Cause.DEVICE_FAULT, Cause.NETWORK_BLOCKED),
+        Mechanism.SESSION_SILENT,
+        Clue(
+            "HP523",
+            f"The cloud ends the session and repeats that for {cloud - connection.ended_time:.0f}"
+            f" s; nothing has come from the device for {cloud - device:.0f} s.",
+            (
+                connection.id,
+                *frames(connection.ended_frame, connection.from_cloud.last_packet_frame),
+            ),
+        ),
+        "The handshake passed; then the device was gone without a word: it lost its power or its "
+        "Wi-Fi, crashed, or what it sends no longer comes through.",
+        "A capture of the device's next minutes: when and how it comes back.",
     )
 
 

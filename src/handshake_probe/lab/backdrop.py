@@ -15,8 +15,7 @@ from handshake_probe.lab.scenario import CLOUD, INTERNET, ROUTERS, SHAPER, Box, 
 from handshake_probe.lab.shaper import Bridge, bridging_socket
 from handshake_probe.lab.topology import PORT
 
-CLOUD_NAME = "device.spark.io"
-CLOUD_NAMES = (CLOUD_NAME, "device.tcp.particle.io")
+CLOUD_NAMES = ("device.spark.io", "device.tcp.particle.io")
 INTERNET_NAMES = ("pool.ntp.org", "api.particle.io", "example.com")
 
 _DNS, _NTP, _HTTP, _HTTPS = 53, 123, 80, 443

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from handshake_probe.errors import KeyFileError
-from handshake_probe.keys.der import SEQUENCE, encode, encode_integer
+from handshake_probe.keys.der import INTEGER, SEQUENCE, encode, encode_integer
 from handshake_probe.keys.files import read_key
 from handshake_probe.keys.firmware import (
     DEVICE_SLOT_LENGTH,
@@ -22,6 +22,7 @@ from handshake_probe.keys.firmware import (
 from handshake_probe.keys.keyfile import DEVICE_BITS
 from handshake_probe.keys.numbers import PUBLIC_EXPONENT, PrivateNumbers
 
+_DEVICE_SIZE = DEVICE_BITS // 8
 _ERASED_FROM = 64  # within the modulus, so that it shows in what the device sends
 _TRUNCATED_FROM = 300  # behind the modulus, in d: what the device sends is sound
 _PRIMES_DRAWN = 8  # at a time; pairs of them are tried until one is unlucky
@@ -107,8 +108,30 @@ def p_flipped(slot: bytes) -> bytes:
 
 
 def other_key(_slot: bytes) -> bytes:
-    """Make another key, as a device does whose slot was erased from its first byte on."""
+    """Put another sound key in its place, as one that a tool wrote and nobody registered."""
     return sound_slot()
+
+
+def erased(_slot: bytes) -> bytes:
+    """Erase all of it; see `booted`."""
+    return _filled(b"")
+
+
+def booted(slot: bytes) -> bytes:
+    """Return the slot after a start: where its first byte is erased, the firmware makes a key.
+
+    Other garbage stays. The firmware writes every integer in its full length, so DER that is not
+    minimal, 611 bytes, but always read rightly by itself.
+    """
+    if not slot.startswith(b"\xff"):
+        return slot
+    n, e, d, p, q, dp, dq, qinv = _new_key()
+    large, small = _DEVICE_SIZE + 1, _DEVICE_SIZE // 2 + 1
+    full = [(n, large), (d, large), *((number, small) for number in (p, q, dp, dq, qinv))]
+    contents = [number.to_bytes(size, "big") for number, size in full]
+    integers = [encode(INTEGER, content) for content in contents]
+    parts = (encode_integer(0), integers[0], encode_integer(e), *integers[1:])
+    return _filled(encode(SEQUENCE, b"".join(parts)))
 
 
 def _new_key() -> PrivateNumbers:

@@ -11,7 +11,8 @@ import socket
 from dataclasses import replace
 from enum import StrEnum
 
-from handshake_probe.lab import beside, led
+from handshake_probe.errors import HandshakeProbeError
+from handshake_probe.lab import beside, damage, led, server_slot
 from handshake_probe.lab.addresses import host_port
 from handshake_probe.lab.entropy import EntropySource
 from handshake_probe.lab.faults import SOUND, Fault
@@ -56,10 +57,12 @@ def device_settings(
     Raises LocalProtocolError for values that do not fit, KeyFileError for a slot that cannot be
     damaged any more.
     """
+    server = server_slot.restored(fault.damages_server_key(server_modulus), generation)
     settings = DeviceSettings(
         device_id=device_id,
-        key=HeldKey.from_slot(fault.damages_slot(slot)),
-        server_modulus=fault.damages_server_key(server_modulus),
+        key=HeldKey.from_slot(damage.booted(fault.damages_slot(slot))),
+        server_modulus=server.modulus,
+        key_errors=server.errors,
         generation=generation,
         platform_id=0 if generation is Generation.CORE else 6,
         claim_code=claim_code,
@@ -94,10 +97,13 @@ class Device:
         seed: int | None = None,
         other_traffic: bool = False,
     ) -> None:
+        if fault.damages_address is not None and not other_traffic:
+            raise HandshakeProbeError(f"{fault.name} reaches other hosts; allow --other-traffic")
         self.outcome: Outcome | None = None
         """Of the last connection; None while there is none."""
         self._settings = settings
         self._journal = journal
+        self._damages_address = fault.damages_address
         self._script = fault.script
         self._seal = fault.seal()
         self._acts = fault.acts + acts
@@ -108,6 +114,7 @@ class Device:
 
     async def run(self, host: str, port: int, attempts: int = 1) -> None:
         """Connect until a session was kept, at most `attempts` times; `outcome` tells the rest."""
+        host, port = self._boot(server_slot.Address(host, port))
         loop = asyncio.get_running_loop()
         failures, begin = 0, 0.0
         for _ in range(attempts):
@@ -120,6 +127,15 @@ class Device:
             # What follows a failure, an internet test even, is part of the wait.
             failed_at = self._failed_at if self._failed_at >= begun else loop.time()
             begin = failed_at + back_off(failures) if failures else loop.time() + _RECONNECT
+
+    def _boot(self, address: server_slot.Address) -> server_slot.Address:
+        """Take the address from its record, as it is found there."""
+        if self._damages_address is None:
+            return address
+        found = self._damages_address(address)
+        errors = server_slot.address_errors(found, self._settings.generation)
+        self._settings = replace(self._settings, key_errors=self._settings.key_errors | errors)
+        return server_slot.default_if_erased(found)
 
     async def _attempt(self, host: str, port: int) -> Outcome:
         clock = unix_clock()

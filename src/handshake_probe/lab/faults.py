@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from hashlib import shake_128
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-
-from handshake_probe.keys.keyfile import CLOUD_BITS
-from handshake_probe.keys.numbers import PUBLIC_EXPONENT
-from handshake_probe.lab import damage, seals
+from handshake_probe.lab import damage, seals, server_slot
 from handshake_probe.lab.play import Act
 from handshake_probe.lab.script import AS_IT_SHOULD, START, Cut, Delay, Ending, Script, Split
+from handshake_probe.lab.server_slot import Address
 from handshake_probe.protocol.connection import Connection
 from handshake_probe.protocol.events import Event
 from handshake_probe.protocol.kinds import Kind
@@ -45,21 +41,8 @@ class Fault:
     makes_slot: Callable[[], bytes] = damage.sound_slot  # the device's key on first use
     damages_slot: Callable[[bytes], bytes] = bytes  # as the device finds it
     damages_server_key: Callable[[int], int] = int  # the modulus as the device finds it
+    damages_address: Callable[[Address], Address] | None = None  # goes where nobody told it to
     device_id: str = LAB_ID  # when none is given
-
-
-def _other_modulus(_n: int) -> int:
-    return rsa.generate_private_key(PUBLIC_EXPONENT, CLOUD_BITS).public_key().public_numbers().n
-
-
-def _even(n: int) -> int:
-    return n - n % 2
-
-
-def _garbage(n: int) -> int:
-    size = CLOUD_BITS // 8
-    noise = shake_128(n.to_bytes(size, "big")).digest(size)
-    return int.from_bytes(noise, "big") | 1 << CLOUD_BITS - 1 | 1
 
 
 def _publish_two_blocks(connection: Connection, now: float) -> list[Event]:
@@ -195,17 +178,41 @@ _ALL = (
     _device(
         "wrong-server-key",
         "holds another cloud's key: the cloud cannot open its identity (error 26)",
-        damages_server_key=_other_modulus,
+        damages_server_key=server_slot.other_key,
     ),
     _device(
         "even-server-key",
         "holds a server key that is even: it sends nothing and closes (error 7)",
-        damages_server_key=_even,
+        damages_server_key=server_slot.even_key,
     ),
     _device(
         "garbage-server-key",
         "holds noise as its server key: the cloud cannot open its identity (error 26)",
-        damages_server_key=_garbage,
+        damages_server_key=server_slot.garbage_key,
+    ),
+    _device(
+        "server-key-erased",
+        "its server key is erased: it takes its firmware's copy, Particle's; a Core takes it as it"
+        " is (error 26)",
+        damages_server_key=server_slot.erased_key,
+    ),
+    _device(
+        "address-erased",
+        "its address record is erased: it goes to device.spark.io and reports that; needs"
+        " --other-traffic",
+        damages_address=server_slot.erased_address,
+    ),
+    _device(
+        "address-garbled",
+        "a bit of its address record is flipped: it asks for a name that nobody has, or goes to a"
+        " neighbour's address; needs --other-traffic",
+        damages_address=server_slot.garbled_address,
+    ),
+    _device(
+        "key-erased",
+        "its key is erased: it makes a new one at its start (error 26 where the cloud compares,"
+        " else 6)",
+        damages_slot=damage.erased,
     ),
     _device(
         "key-erased-tail",
@@ -264,9 +271,9 @@ _ALL = (
     ),
     _device(
         "vanishes",
-        "neither reads nor writes once its session began; without a FIN, though its kernel still"
-        " acknowledges, as no plain socket can prevent",
-        _cut("handshake_complete", Ending.HANG, sends=True),
+        "is gone once its session began, without a FIN; nothing is acknowledged (on Linux; after a"
+        " minute without root its kernel says goodbye)",
+        _cut("handshake_complete", Ending.VANISH, sends=True),
     ),
     _device(
         "no-pings",

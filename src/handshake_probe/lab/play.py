@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from handshake_probe.lab.journal import Entry
 from handshake_probe.lab.script import AS_IT_SHOULD, START, Cut, Ending, Script
+from handshake_probe.lab.vanishing import close_without_a_word, vanish
 from handshake_probe.protocol.connection import Connection
 from handshake_probe.protocol.device_errors import DeviceError
 from handshake_probe.protocol.events import Event, Message
@@ -78,6 +79,7 @@ class Player:
         self._ends_at: float | None = None
         self._half_closed = False
         self._left = False  # by the script
+        self._gone = False  # without a word
         self._reading: asyncio.Task[bytes] | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -231,12 +233,19 @@ class Player:
     async def _leave_by(self, cut: Cut) -> None:
         self._left = True
         self._entry.say(self._clock(), f"    fault: {cut.ending.replace('_', ' ')}")
-        if cut.ending is Ending.HANG:
-            await asyncio.sleep(cut.hold)
+        if cut.ending is Ending.VANISH:
+            await self._vanish(cut.hold)
         elif cut.ending is not Ending.CLOSE:
             if cut.ending is Ending.HALF_CLOSE:
                 self._half_close()
             await self._swallow(cut.hold)
+
+    async def _vanish(self, seconds: float) -> None:
+        await vanish(self._sock)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._gone = close_without_a_word(self._sock)
 
     async def _swallow(self, seconds: float) -> None:
         """Read and drop until the peer closes."""
@@ -283,6 +292,8 @@ class Player:
                 return  # the peer was faster
 
     def _close(self) -> None:
+        if self._gone:
+            return
         if self._resets:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         else:

@@ -55,7 +55,7 @@ class Device:
     key: Literal["registered", "other"] = "registered"  # which private key its flash holds
     server_key: Literal["right", "other"] = "right"
     registered: bool = True  # whether the cloud knows its id
-    resolves: bool = True  # asks for the cloud's name; else it is told the address
+    told: str = "device.spark.io"  # the cloud's name or address, as the device's slot has it
     start: float = 0.0  # seconds after the cloud listens
     runs: int = 1  # how often the program is run, one after the other
     asks_time: bool = False  # asks the internet for the time at its start, as a program may
@@ -78,7 +78,8 @@ class Rule:
 
     on: str
     rule: str
-    chain: Literal["forward", "input", "output"] = "forward"
+    # Of `inet lab`; diversion: of `ip diversion`, prerouting NAT.
+    chain: Literal["forward", "input", "output", "diversion"] = "forward"
     at: float = 0.0  # seconds after the cloud listens; 0: from the beginning
 
 

@@ -17,7 +17,7 @@ class Ending(StrEnum):
     CLOSE = "close"  # a FIN
     HALF_CLOSE = "half_close"  # a FIN, then it reads on until the peer closes
     SILENCE = "silence"  # says nothing more, reads on until the peer closes
-    HANG = "hang"  # neither reads nor writes; its kernel still acknowledges
+    VANISH = "vanish"  # as if switched off: see `lab.vanishing`
 
 
 class Cut(NamedTuple):
@@ -27,7 +27,7 @@ class Cut(NamedTuple):
     ending: Ending
     kind: str | None = None  # of a message, when `at` is "message"
     sends: bool = False  # what the event made it say still goes out
-    hold: float = 60.0  # seconds that silence and hanging last at most
+    hold: float = 60.0  # seconds that silence and absence last at most
 
     def matches(self, event: Event) -> bool:
         """Tell whether this is the moment."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from handshake_probe.lab import keystore, props, topology
-from handshake_probe.lab.backdrop import CLOUD_NAME, Backdrop
+from handshake_probe.lab.backdrop import Backdrop
 from handshake_probe.lab.network import Network
 from handshake_probe.lab.processes import Processes, interrupt
 from handshake_probe.lab.scenario import CLOUD, LAPTOP, Device, Laptop, Rule, Scenario
@@ -174,10 +174,9 @@ class _Stage:
         )
 
     def _device_command(self, index: int, device: Device) -> tuple[str, ...]:
-        cloud = CLOUD_NAME if device.resolves else topology.cloud_address(self.scenario)
         server_keys = self.keys if device.server_key == "right" else self.other_keys
         command = (
-            *(*_PROGRAM, "device", "--to", cloud),
+            *(*_PROGRAM, "device", "--to", device.told),
             *("--keys", str(self.keys), "--id", self.scenario.device_id(index)),
             *("--server-key", str(server_keys / keystore.CLOUD_PUBLIC)),
             *("--write", str(self.recording.device_logs[index]), "--other-traffic"),

@@ -50,11 +50,13 @@ table ip translation {
  chain out { type nat hook postrouting priority 100; oifname { wan, net } masquerade; }
 }
 """
-_REDIRECT = f"""\
-table ip diversion {{
- chain in {{ type nat hook prerouting priority -100; tcp dport {PORT} redirect to :{BOX_PORT}; }}
-}}
+_DIVERSION = """\
+table ip diversion {
+ chain diversion { type nat hook prerouting priority -100; }
+}
 """
+_TO_BOX = f"tcp dport {PORT} redirect to :{BOX_PORT}"
+_TABLES = {"diversion": "ip diversion"}  # of chains; else `inet lab`
 
 
 def device_address(index: int) -> str:
@@ -122,10 +124,14 @@ def build(network: Network, scenario: Scenario) -> None:
         _route_laptop(network, scenario)
     if scenario.nat:
         network.filter(ROUTERS[0], _MASQUERADE)
-    for box in scenario.boxes:
-        network.filter(box.on, _REDIRECT)
     for host in scenario.hosts:
         network.filter(host, _CHAINS)
+    # Only where it is needed: a NAT chain makes a host track connections, and reassemble.
+    diverting = {rule.on for rule in scenario.rules if rule.chain == "diversion"}
+    for host in diverting | {box.on for box in scenario.boxes}:
+        network.filter(host, _DIVERSION)
+    for box in scenario.boxes:
+        add_rule(network, Rule(on=box.on, rule=_TO_BOX, chain="diversion"))
     for rule in scenario.rules:
         if not rule.at:
             add_rule(network, rule)
@@ -135,7 +141,8 @@ def build(network: Network, scenario: Scenario) -> None:
 
 def add_rule(network: Network, rule: Rule) -> None:
     """Let a rule hold from now on."""
-    network.filter(rule.on, f"add rule inet lab {rule.chain} {rule.rule}\n")
+    table = _TABLES.get(rule.chain, "inet lab")
+    network.filter(rule.on, f"add rule {table} {rule.chain} {rule.rule}\n")
 
 
 def _device_end(scenario: Scenario, index: int) -> End:

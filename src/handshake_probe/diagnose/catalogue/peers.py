@@ -205,6 +205,15 @@ ENTRIES = (
         *CLOUD_SIDE,
     ),
     entry(
+        "HP523",
+        "The device is gone without a word",
+        WARNING,
+        "Nobody acknowledges the end of a session: the device, or the way from it, is gone.",
+        "The cloud's FIN is repeated for two seconds or more; the device sends no more packets.",
+        "A capture that loses all packets of the device from one moment on.",
+        "Look at its power supply and its Wi-Fi signal; its serial log shows a restart.",
+    ),
+    entry(
         "HP530",
         "The session runs",
         INFO,
