@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agreement import assert_agrees, device_at, judged
-from handshake_probe.lab import network, staging, topology
+from handshake_probe.lab import network, plan, staging
 from handshake_probe.lab.scenario import Device, Scenario, Truth
 from handshake_probe.lab.staging import Recording
 from handshake_probe.packets.units import Direction
@@ -38,7 +38,7 @@ def played(folder: Path, truth: Truth, device: Device) -> tuple[Recording, list[
     )
     place = folder / "run"
     place.mkdir()
-    server = ("node", str(SERVER), str(place / "keys"), str(place / "server"), str(topology.PORT))
+    server = ("node", str(SERVER), str(place / "keys"), str(place / "server"), str(plan.PORT))
     recording = asyncio.run(staging.run(scenario, place, cloud=server))
     for depth, measurement in judged(recording.capture, recording.keys, folder):
         report = device_at(measurement, recording.addresses[0])

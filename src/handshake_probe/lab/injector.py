@@ -13,23 +13,29 @@ from handshake_probe.packets.decode import Decoder
 from handshake_probe.packets.units import Endpoint, Frame, Segment, TcpFlags
 
 _ETHERNET = 1  # LINKTYPE_ETHERNET
-_IPV4 = 0x0800  # EtherType
+_ETHER_TYPES = {4: 0x0800, 6: 0x86DD}
 _LARGEST = 65_536
 _HEADERS = 20  # of IPv4 as well as of TCP, without options
+_HEADER_INCLUDED = 36  # IPV6_HDRINCL
 _MODULUS = 1 << 32
 
 
-def sniffing_socket(interface: str) -> socket.socket:
-    """Return a socket that reads the IPv4 frames of an interface; to be called within a host."""
-    sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_IPV4))
+def sniffing_socket(interface: str, version: int) -> socket.socket:
+    """Return a socket that reads the IP frames of an interface; to be called within a host."""
+    kind = socket.htons(_ETHER_TYPES[version])
+    sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, kind)
     sniffer.bind((interface, 0))
     sniffer.setblocking(False)
     return sniffer
 
 
-def forging_socket() -> socket.socket:
-    """Return a socket that sends IPv4 packets as they are; to be called within a host."""
-    return socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+def forging_socket(version: int) -> socket.socket:
+    """Return a socket that sends IP packets as they are; to be called within a host."""
+    if version == 4:
+        return socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    forger = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    forger.setsockopt(socket.IPPROTO_IPV6, _HEADER_INCLUDED, 1)
+    return forger
 
 
 class Injector:
@@ -65,19 +71,23 @@ class Injector:
 
     def _forge(self, source: Endpoint, destination: Endpoint, sequence: int) -> None:
         reset = forged_reset(source, destination, sequence, self._ttl)
-        self._forger.sendto(reset, (socket.inet_ntoa(destination.address), 0))
+        family = socket.AF_INET if len(destination.address) == 4 else socket.AF_INET6
+        self._forger.sendto(reset, (socket.inet_ntop(family, destination.address), 0))
 
 
 def forged_reset(source: Endpoint, destination: Endpoint, sequence: int, ttl: int) -> bytes:
-    """Return an IPv4 packet: a bare RST, without acknowledgment, window or options."""
+    """Return an IP packet: a bare RST, without acknowledgment, window or options."""
     addresses = source.address + destination.address
-    ip = struct.pack(
-        ">BBHHHBBH8s", 0x45, 0, 2 * _HEADERS, 0, 0, ttl, socket.IPPROTO_TCP, 0, addresses
-    )  # the kernel adds the checksum
+    if len(source.address) == 4:  # the kernel adds the header's checksum
+        head = struct.pack(">BBHHHBBH", 0x45, 0, 2 * _HEADERS, 0, 0, ttl, socket.IPPROTO_TCP, 0)
+    else:
+        head = struct.pack(">IHBB", 6 << 28, _HEADERS, socket.IPPROTO_TCP, ttl)
     ports = (source.port, destination.port)
     tcp = struct.pack(">HHIIBBHHH", *ports, sequence, 0, 0x50, TcpFlags.RST, 0, 0, 0)
+    # For RFC 8200's pseudo-header, whose numbers are longer, the sum is the same.
     pseudo = addresses + struct.pack(">BBH", 0, socket.IPPROTO_TCP, _HEADERS)
-    return ip + tcp[:16] + struct.pack(">H", _checksum(pseudo + tcp)) + tcp[18:]
+    checksum = struct.pack(">H", _checksum(pseudo + tcp))
+    return head + addresses + tcp[:16] + checksum + tcp[18:]
 
 
 def _checksum(data: bytes) -> int:

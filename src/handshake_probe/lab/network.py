@@ -79,12 +79,15 @@ class Network:
         """Return the command line that runs a command on a host."""
         return ("ip", "netns", "exec", self.namespace(host), *arguments)
 
-    def add_host(self, host: str) -> None:
-        """Add a host without IPv6."""
+    def add_host(self, host: str, *, ipv6: bool = False) -> None:
+        """Add a host that speaks IPv4, or IPv6 as well."""
         self._hosts.append(host)  # first: a half-made one is removed as well
         _run(("ip", "netns", "add", self.namespace(host)))
-        off = "1"
-        self.set(host, {f"ipv6/conf/{kind}/disable_ipv6": off for kind in ("all", "default")})
+        # Addresses are given and are nobody else's: no host looks for routers or for doubles.
+        quiet = {"accept_dad": "0", "accept_ra": "0", "router_solicitations": "0"}
+        wanted = quiet if ipv6 else {"disable_ipv6": "1"}
+        for kind in ("all", "default"):
+            self.set(host, {f"ipv6/conf/{kind}/{name}": value for name, value in wanted.items()})
         self.configure(host, "link set lo up")
 
     def set(self, host: str, settings: Mapping[str, str], *, where_present: bool = False) -> None:

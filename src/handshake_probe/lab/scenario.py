@@ -59,6 +59,7 @@ class Device:
     start: float = 0.0  # seconds after the cloud listens
     runs: int = 1  # how often the program is run, one after the other
     asks_time: bool = False  # asks the internet for the time at its start, as a program may
+    dtls: bool = False  # a newer device, which begins a DTLS handshake before anything else
     arguments: tuple[str, ...] = ()  # of `lab device`, besides address, keys and log
     seen: bool = True  # whether anything that it does for its session is in the capture
     truth: Truth | None = None  # where it differs from the scenario's
@@ -78,7 +79,7 @@ class Rule:
 
     on: str
     rule: str
-    # Of `inet lab`; diversion: of `ip diversion`, prerouting NAT.
+    # Of `inet lab`; diversion: of `inet diversion`, prerouting NAT.
     chain: Literal["forward", "input", "output", "diversion"] = "forward"
     at: float = 0.0  # seconds after the cloud listens; 0: from the beginning
 
@@ -136,8 +137,10 @@ class Scenario:
     settings: Mapping[str, Mapping[str, str]] = field(
         default_factory=dict
     )  # /proc/sys/net, by host
+    ip: Literal[4, 6] = 4  # the one version that everybody speaks
     nat: bool = False  # the first router translates addresses
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # see stand_ins.Names
+    names6: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # the same for AAAA
     devices: tuple[Device, ...] = (Device(),)
     cloud: Cloud = field(default_factory=Cloud)
     rules: tuple[Rule, ...] = ()

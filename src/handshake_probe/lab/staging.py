@@ -11,12 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from handshake_probe.lab import keystore, props, topology
+from handshake_probe.lab import keystore, plan, props, topology
 from handshake_probe.lab.backdrop import Backdrop
 from handshake_probe.lab.network import Network
 from handshake_probe.lab.processes import Processes, interrupt
 from handshake_probe.lab.scenario import CLOUD, LAPTOP, Device, Laptop, Rule, Scenario
-from handshake_probe.lab.topology import PORT
 
 UNPRIVILEGED = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 """To be put before a command of the laptop that shall not be root's."""
@@ -87,7 +86,7 @@ class _Stage:
             capture=folder / "capture.pcap",
             dropped=0,
             keys=self.keys,
-            addresses=tuple(topology.seen_address(scenario, index) for index in devices),
+            addresses=tuple(plan.seen_device(scenario, index) for index in devices),
             device_logs=tuple(folder / f"{scenario.device_host(index)}.jsonl" for index in devices),
             cloud_log=folder / "cloud.jsonl",
             laptop_status=None,
@@ -151,7 +150,7 @@ class _Stage:
     async def _run_laptop(self, command: Sequence[str], *, attached: bool) -> int | None:
         if not command:
             return None
-        whole = self.processes.asking(topology.laptop_gateway(self.scenario), command)
+        whole = self.processes.asking(plan.laptop_gateway(self.scenario), command)
         process = await self.processes.start(LAPTOP, whole, LAPTOP, attached=attached)
         return await process.wait()
 
@@ -161,6 +160,8 @@ class _Stage:
         command = self._device_command(index, device)
         if device.asks_time:
             self.backdrop.ask_for_time(host)
+        if device.dtls:
+            await self.backdrop.connect_by_dtls(host)
         for _ in range(device.runs):
             process = await self.processes.start(host, command, host)
             await process.wait()
@@ -168,7 +169,7 @@ class _Stage:
 
     def _cloud_command(self) -> tuple[str, ...]:
         return (
-            *(*_PROGRAM, "cloud", "--host", topology.cloud_address(self.scenario)),
+            *(*_PROGRAM, "cloud", "--host", plan.cloud(self.scenario)),
             *("--keys", str(self.keys), "--write", str(self.recording.cloud_log)),
             *self.scenario.cloud.arguments,
         )
@@ -182,7 +183,7 @@ class _Stage:
             *("--write", str(self.recording.device_logs[index]), "--other-traffic"),
             *device.arguments,
         )
-        return self.processes.asking(topology.gateway_address(index), command)
+        return self.processes.asking(plan.gateway(self.scenario, index), command)
 
     def _cloud_listens(self) -> bool:
         """Look into the kernel's table: to connect would be a connection of its own."""
@@ -192,4 +193,4 @@ class _Stage:
 
         texts = self.network.within(CLOUD, tables)
         rows = [line.split() for text in texts for line in text.splitlines()[1:]]
-        return any(row[1].endswith(f":{PORT:04X}") and row[3] == _LISTENING for row in rows)
+        return any(row[1].endswith(f":{plan.PORT:04X}") and row[3] == _LISTENING for row in rows)

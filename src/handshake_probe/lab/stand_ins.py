@@ -16,7 +16,7 @@ from typing import Any, cast
 
 _DNS_REPLY = 0x8180  # response, recursion desired and available
 _DNS_CODES = {"nodata": 0, "servfail": 2, "nxdomain": 3, "refused": 5}
-_DNS_A = 1
+_DNS_A, _DNS_AAAA = 1, 28
 _DNS_TTL = 60
 _NAME_AT_12 = b"\xc0\x0c"  # a pointer to the question's name
 _NTP_EPOCH = 2208988800  # seconds from 1900 to 1970
@@ -50,24 +50,29 @@ class Names:
     """A name server. It is asked with well-formed queries only: it stands in a laboratory.
 
     Args:
-        answers: By name, what each next query gets; the last entry stays. An entry is an IPv4
-            address, `nodata`, `nxdomain`, `refused`, `servfail`, or several of these with spaces
-            between: as many replies to one query. An empty entry is silence.
+        answers: By name, what each next query for an A record gets; the last entry stays. An entry
+            is an address, `nodata`, `nxdomain`, `refused`, `servfail`, or several of these with
+            spaces between: as many replies to one query. An empty entry is silence.
+        answers6: The same for AAAA.
     """
 
-    def __init__(self, answers: Mapping[str, Sequence[str]]) -> None:
-        self._answers = answers
-        self._asked: Counter[str] = Counter()
+    def __init__(
+        self,
+        answers: Mapping[str, Sequence[str]],
+        answers6: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self._answers = {_DNS_A: answers, _DNS_AAAA: answers6 or {}}
+        self._asked: Counter[tuple[str, int]] = Counter()
 
     def __call__(self, query: bytes) -> list[bytes]:
         """Return the replies to a query."""
         name, end = _question(query)
         (kind,) = struct.unpack_from(">H", query, end - 4)
-        entries = self._answers.get(name, ("nxdomain",))
-        if kind != _DNS_A:  # there are no other records
-            return [_dns_reply(query, end, "nodata")]
-        entry = entries[min(self._asked[name], len(entries) - 1)]
-        self._asked[name] += 1
+        if not any(name in answers for answers in self._answers.values()):
+            return [_dns_reply(query, end, "nxdomain")]
+        entries = self._answers.get(kind, {}).get(name, ("nodata",))
+        entry = entries[min(self._asked[name, kind], len(entries) - 1)]
+        self._asked[name, kind] += 1
         return [_dns_reply(query, end, word) for word in entry.split()]
 
 
@@ -83,7 +88,9 @@ def _question(query: bytes) -> tuple[str, int]:
 def _dns_reply(query: bytes, end: int, word: str) -> bytes:
     record = b""
     if word not in _DNS_CODES:
-        record = _NAME_AT_12 + struct.pack(">HHIH", _DNS_A, 1, _DNS_TTL, 4) + socket.inet_aton(word)
+        data = socket.inet_pton(family_of(word), word)
+        kind = _DNS_AAAA if len(data) > 4 else _DNS_A
+        record = _NAME_AT_12 + struct.pack(">HHIH", kind, 1, _DNS_TTL, len(data)) + data
     flags = _DNS_REPLY | _DNS_CODES.get(word, 0)
     header = query[:2] + struct.pack(">5H", flags, 1, 1 if record else 0, 0, 0)
     return header + query[12:end] + record
@@ -187,13 +194,18 @@ async def serve_datagrams(bound: socket.socket, replies: Replies) -> asyncio.Dat
     return transport
 
 
+def family_of(address: str) -> socket.AddressFamily:
+    """Return the family of an address as text."""
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
 def stream_socket(address: str, port: int) -> socket.socket:
     """Return a listening TCP socket; to be called within a host."""
-    return socket.create_server((address, port))
+    return socket.create_server((address, port), family=family_of(address))
 
 
 def datagram_socket(address: str, port: int) -> socket.socket:
     """Return a bound UDP socket; to be called within a host."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    bound = socket.socket(family_of(address), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     bound.bind((address, port))
     return bound

@@ -10,12 +10,14 @@
 With one router, that has 10.77.0.1 and 10.78.0.1; with none, there is no internet, and the cloud
 has 192.168.1.1 and 192.168.1.10. A shaper is a host in the middle of the cloud's cable, without
 addresses. A laptop makes the first link a switched one; its tunnel ends at the last router.
+`lab.plan` has the addresses.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
+from handshake_probe.lab import plan
 from handshake_probe.lab.network import End, Network
 from handshake_probe.lab.scenario import (
     CLOUD,
@@ -28,14 +30,9 @@ from handshake_probe.lab.scenario import (
 )
 from handshake_probe.lab.shaper import send_as_on_a_wire
 
-PORT = 5683
 BOX_PORT = 8080  # where a box on a router listens
 SHAPER_ENDS = ("near", "far")  # its interfaces: to the router, to the cloud
 
-PUBLIC_RESOLVERS = ("8.8.8.8", "1.1.1.1")
-
-_CLOUD_LINK, _MIDDLE_LINK, _INTERNET_LINK = "10.77.0", "10.66.0", "10.78.0"
-_TUNNEL_LINK, _GUEST_LINK = "10.79.0", "192.168.9"
 _ANY_USER = "0 2147483647"  # may ping, as on desktops
 _HOST_INTERFACE = "eth0"
 _CHAINS = """\
@@ -46,57 +43,17 @@ table inet lab {
 }
 """
 _MASQUERADE = """\
-table ip translation {
+table inet translation {
  chain out { type nat hook postrouting priority 100; oifname { wan, net } masquerade; }
 }
 """
 _DIVERSION = """\
-table ip diversion {
+table inet diversion {
  chain diversion { type nat hook prerouting priority -100; }
 }
 """
-_TO_BOX = f"tcp dport {PORT} redirect to :{BOX_PORT}"
-_TABLES = {"diversion": "ip diversion"}  # of chains; else `inet lab`
-
-
-def device_address(index: int) -> str:
-    """Return a device's address."""
-    return f"192.168.{index + 1}.2"
-
-
-def gateway_address(index: int) -> str:
-    """Return the address of a device's router and name server."""
-    return f"192.168.{index + 1}.1"
-
-
-def cloud_address(scenario: Scenario) -> str:
-    """Return the cloud's address."""
-    return f"{_CLOUD_LINK}.2" if scenario.routers else "192.168.1.10"
-
-
-def name_servers(scenario: Scenario) -> tuple[str, ...]:
-    """Return the addresses of the routers on their links, all of them name servers."""
-    guest = scenario.laptop is not None and scenario.laptop.way == "guest"
-    gateways = tuple(gateway_address(index) for index in range(len(scenario.devices)))
-    return (*gateways, laptop_gateway(scenario)) if guest else gateways
-
-
-def internet_address() -> str:
-    """Return the address of the host that stands for the rest of the world."""
-    return f"{_INTERNET_LINK}.2"
-
-
-def laptop_gateway(scenario: Scenario) -> str:
-    """Return the address of the laptop's router and name server on its own link."""
-    guest = scenario.laptop is not None and scenario.laptop.way == "guest"
-    return f"{_GUEST_LINK}.1" if guest else gateway_address(0)
-
-
-def seen_address(scenario: Scenario, index: int) -> str:
-    """Return the address that the capture shows for a device."""
-    if scenario.nat and scenario.capture in ("wan", "cloud"):
-        return f"{_MIDDLE_LINK if scenario.routers > 1 else _CLOUD_LINK}.1"
-    return device_address(index)
+_TO_BOX = f"tcp dport {plan.PORT} redirect to :{BOX_PORT}"
+_TABLES = {"diversion": "inet diversion"}  # of chains; else `inet lab`
 
 
 def captured_on(scenario: Scenario) -> tuple[str, str]:
@@ -112,13 +69,13 @@ def captured_on(scenario: Scenario) -> tuple[str, str]:
 def build(network: Network, scenario: Scenario) -> None:
     """Build everything, with the rules that hold from the beginning."""
     for host in scenario.hosts:
-        network.add_host(host)
+        network.add_host(host, ipv6=scenario.ip == 6)
     _join_first_link(network, scenario)
     if scenario.routers:
         _join_more_devices(network, scenario)
         _join_routers(network, scenario)
     for index in range(len(scenario.devices)):
-        route = f"route add default via {gateway_address(index)}"
+        route = f"route add default via {plan.gateway(scenario, index)}"
         network.configure(scenario.device_host(index), route)
     if scenario.laptop:
         _route_laptop(network, scenario)
@@ -145,28 +102,31 @@ def add_rule(network: Network, rule: Rule) -> None:
     network.filter(rule.on, f"add rule {table} {rule.chain} {rule.rule}\n")
 
 
+def _end(scenario: Scenario, host: str, interface: str, link: int, number: int) -> End:
+    return End(host, interface, [plan.with_length(scenario, link, number)])
+
+
 def _device_end(scenario: Scenario, index: int) -> End:
-    return End(scenario.device_host(index), _HOST_INTERFACE, [f"{device_address(index)}/24"])
+    return _end(scenario, scenario.device_host(index), _HOST_INTERFACE, index + 1, 2)
 
 
 def _join_first_link(network: Network, scenario: Scenario) -> None:
     """Join the first device and a laptop beside it to their router, or to the cloud itself."""
-    if scenario.routers:
-        gateway = End(ROUTERS[0], "lan1", [f"{gateway_address(0)}/24"])
-    else:
-        addresses = [f"{cloud_address(scenario)}/24", f"{gateway_address(0)}/24"]
-        gateway = End(CLOUD, _HOST_INTERFACE, addresses)
+    gateway = _end(scenario, ROUTERS[0], "lan1", 1, 1)
+    if not scenario.routers:
+        own = plan.with_length(scenario, *plan.cloud_place(scenario))
+        gateway = End(CLOUD, _HOST_INTERFACE, [own, *gateway.addresses])
     device, laptop = _device_end(scenario, 0), scenario.laptop
     if laptop is None or laptop.way == "guest":
         network.join(device, gateway)
     else:
-        beside = End(LAPTOP, _HOST_INTERFACE, ["192.168.1.3/24"])
+        beside = _end(scenario, LAPTOP, _HOST_INTERFACE, 1, 3)
         network.join_all(gateway, (device, beside), isolated=laptop.isolated)
 
 
 def _join_more_devices(network: Network, scenario: Scenario) -> None:
     for index in range(1, len(scenario.devices)):
-        gateway = End(ROUTERS[0], f"lan{index + 1}", [f"{gateway_address(index)}/24"])
+        gateway = _end(scenario, ROUTERS[0], f"lan{index + 1}", index + 1, 1)
         network.join(_device_end(scenario, index), gateway)
 
 
@@ -174,38 +134,37 @@ def _route_laptop(network: Network, scenario: Scenario) -> None:
     """Give the laptop its own way into the world."""
     assert scenario.laptop is not None
     network.set(LAPTOP, {"ipv4/ping_group_range": _ANY_USER})
-    gateway = laptop_gateway(scenario)
+    gateway = plan.laptop_gateway(scenario)
     if scenario.laptop.way == "vpn":
-        gateway = f"{_TUNNEL_LINK}.1"
+        gateway = plan.address(scenario, plan.TUNNEL, 1)
         network.join(
-            End(LAPTOP, "tun0", [f"{_TUNNEL_LINK}.2/24"]),
-            End(ROUTERS[scenario.routers - 1], "vpn", [f"{gateway}/24"]),
+            _end(scenario, LAPTOP, "tun0", plan.TUNNEL, 2),
+            _end(scenario, ROUTERS[scenario.routers - 1], "vpn", plan.TUNNEL, 1),
         )
     elif scenario.laptop.way == "guest":
         network.join(
-            End(LAPTOP, _HOST_INTERFACE, [f"{_GUEST_LINK}.2/24"]),
-            End(ROUTERS[0], "guest", [f"{gateway}/24"]),
+            _end(scenario, LAPTOP, _HOST_INTERFACE, plan.GUEST, 2),
+            _end(scenario, ROUTERS[0], "guest", plan.GUEST, 1),
         )
     network.configure(LAPTOP, f"route add default via {gateway}")
 
 
 def _join_routers(network: Network, scenario: Scenario) -> None:
     first, last = ROUTERS[0], ROUTERS[scenario.routers - 1]
+    forwarding = "ipv6/conf/all/forwarding" if scenario.ip == 6 else "ipv4/ip_forward"
     for router in {first, last}:
-        network.set(router, {"ipv4/ip_forward": "1"})
+        network.set(router, {forwarding: "1"})
     if first != last:
         network.join(
-            End(first, "wan", [f"{_MIDDLE_LINK}.1/24"]), End(last, "lan", [f"{_MIDDLE_LINK}.2/24"])
+            _end(scenario, first, "wan", plan.MIDDLE, 1),
+            _end(scenario, last, "lan", plan.MIDDLE, 2),
         )
-        network.configure(first, f"route add default via {_MIDDLE_LINK}.2")
-        network.configure(last, f"route add 192.168.0.0/16 via {_MIDDLE_LINK}.1")
-    world = End(INTERNET, _HOST_INTERFACE, [f"{internet_address()}/24"])
-    network.join(End(last, "net", [f"{_INTERNET_LINK}.1/24"]), world)
-    network.configure(last, f"route add default via {internet_address()}")
-    own = (f"addr add {address}/32 dev lo" for address in PUBLIC_RESOLVERS)
-    network.configure(INTERNET, *own, f"route add default via {_INTERNET_LINK}.1")
-    router_end = End(last, "wan", [f"{_CLOUD_LINK}.1/24"])
-    cloud_end = End(CLOUD, _HOST_INTERFACE, [f"{cloud_address(scenario)}/24"])
+        beyond, before = (plan.address(scenario, plan.MIDDLE, host) for host in (2, 1))
+        network.configure(first, f"route add default via {beyond}")
+        network.configure(last, f"route add {plan.homes(scenario)} via {before}")
+    _join_internet(network, scenario, last)
+    router_end = _end(scenario, last, "wan", plan.CLOUD_LINK, 1)
+    cloud_end = _end(scenario, CLOUD, _HOST_INTERFACE, *plan.cloud_place(scenario))
     if scenario.shaper:
         network.add_host(SHAPER)
         for end, interface in zip((router_end, cloud_end), SHAPER_ENDS, strict=True):
@@ -213,4 +172,16 @@ def _join_routers(network: Network, scenario: Scenario) -> None:
             network.within(end.host, partial(send_as_on_a_wire, end.interface))
     else:
         network.join(router_end, cloud_end)
-    network.configure(CLOUD, f"route add default via {_CLOUD_LINK}.1")
+    gateway = plan.address(scenario, plan.CLOUD_LINK, 1)
+    network.configure(CLOUD, f"route add default via {gateway}")
+
+
+def _join_internet(network: Network, scenario: Scenario, router: str) -> None:
+    network.join(
+        _end(scenario, router, "net", plan.INTERNET_LINK, 1),
+        _end(scenario, INTERNET, _HOST_INTERFACE, plan.INTERNET_LINK, 2),
+    )
+    network.configure(router, f"route add default via {plan.internet(scenario)}")
+    own = (f"addr add {address} dev lo" for address in plan.public_resolvers(scenario))
+    gateway = plan.address(scenario, plan.INTERNET_LINK, 1)
+    network.configure(INTERNET, *own, f"route add default via {gateway}")
