@@ -18,23 +18,37 @@ from handshake_probe.packets.units import Direction, Segment
 from handshake_probe.protocol import events as ev
 from handshake_probe.protocol.coap import CoapMessage
 from handshake_probe.protocol.seal import Entropy, Seal
+from handshake_probe.protocol.settings import Manner
 from handshake_probe.protocol.state import Role
 from handshake_probe.protocol.transcript import Transcript
 from played import GENERATIONS, MANNERS, NOW, Pair, cloud, device, of, said
 
+PASSES, LOST_BEFORE, LOST_BEHIND = "passes", "lost before the watcher", "lost behind the watcher"
+FATES = st.sampled_from([PASSES, PASSES, LOST_BEFORE, LOST_BEHIND])
 SEQUENCE = {Direction.DEVICE_TO_CLOUD: 1000, Direction.CLOUD_TO_DEVICE: 9000}
+
+
+Piece = tuple[int, int]  # of a burst: from, to
 
 
 @dataclass
 class Wire:
-    """Carries bytes in order to both ends, and shows a watcher how the path carried them."""
+    """Carries bytes in order to both ends, and shows a watcher how the path carried them.
+
+    Args:
+        pair: Both ends.
+        data: Decides what happens to each piece.
+        stalls: After so many bursts, something is lost for good; None: never.
+    """
 
     pair: Pair
     data: st.DataObject
+    stalls: int | None = None
 
     def __post_init__(self) -> None:
         self.position = dict.fromkeys(Direction, 0)
         self.captured: list[Segment] = []
+        self.dead: set[Direction] = set()
         self._packet(Direction.DEVICE_TO_CLOUD, -1, b"", flags=frames.SYN, ack=False)
         self._packet(Direction.CLOUD_TO_DEVICE, -1, b"", flags=frames.SYN)
 
@@ -65,16 +79,46 @@ class Wire:
         cuts = sorted(self.data.draw(st.sets(st.integers(1, len(data)), max_size=4)))
         edges = [0, *(cut for cut in cuts if cut < len(data)), len(data)]
         pieces = list(pairwise(edges))
-        seen = self.data.draw(st.permutations(pieces))
-        again = self.data.draw(st.lists(st.sampled_from(pieces), max_size=2))
-        for start, stop in [*seen, *again]:
-            self._packet(direction, self.position[direction] + start, data[start:stop])
+        arrived = self._stalled(direction, data, pieces) or self._sent(direction, data, pieces)
         self.position[direction] += len(data)
         peer = Role.CLOUD if sender is Role.DEVICE else Role.DEVICE
-        for start, stop in pieces:
+        for start, stop in arrived:
             told = self.pair.side(peer).receive_data(data[start:stop], self.pair.now)
             self.pair.note(peer, told)
         return True
+
+    def _sent(self, direction: Direction, data: bytes, pieces: list[Piece]) -> list[Piece]:
+        """Show pieces out of order, doubled, and sent again where they were lost; all arrive."""
+        fates = {piece: self.data.draw(FATES) for piece in pieces}
+        seen = [
+            piece
+            for piece in self.data.draw(st.permutations(pieces))
+            if fates[piece] is not LOST_BEFORE
+        ]
+        again = self.data.draw(st.lists(st.sampled_from(pieces), max_size=2))
+        resent = [piece for piece in pieces if fates[piece] is not PASSES]
+        for start, stop in [*seen, *again, *resent]:
+            self._packet(direction, self.position[direction] + start, data[start:stop])
+        return pieces
+
+    def _stalled(
+        self, direction: Direction, data: bytes, pieces: list[Piece]
+    ) -> list[Piece] | None:
+        """Lose a piece for good when it is time: nothing behind it arrives, ever."""
+        if self.stalls is None:
+            return None
+        self.stalls -= 1
+        if direction in self.dead:
+            arrived = 0
+        elif self.stalls < 0 and not self.dead:
+            self.dead.add(direction)
+            arrived = self.data.draw(st.integers(0, len(pieces) - 1))
+        else:
+            return None
+        shown = [piece for piece in pieces[arrived:] if self.data.draw(FATES) is not LOST_BEFORE]
+        for start, stop in pieces[:arrived] + shown:
+            self._packet(direction, self.position[direction] + start, data[start:stop])
+        return pieces[:arrived] or [(0, 0)]
 
     def settle(self) -> None:
         while self.burst(Role.CLOUD) | self.burst(Role.DEVICE):
@@ -165,6 +209,48 @@ def test_the_watcher_tells_what_both_ends_tell(
         watched, ev.Ended, "direction", "kind"
     )
     assert pair.side(listener).phase == "closed"
+
+
+def in_order(seen: list[ev.Message], spoken: list[bytes]) -> bool:
+    """Whether all that was seen was said in this order; behind a gap a first block is unknown."""
+    left = iter(spoken)
+    return all(
+        any(
+            plaintext[16 if message.truncated_head else 0 :] == message.plaintext
+            for plaintext in left
+        )
+        for message in seen
+    )
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.data(), st.sampled_from(GENERATIONS), st.integers(0, 9), st.integers(0, 99))
+def test_a_stall_ends_the_story_for_nobody_earlier_than_it_must(
+    data: st.DataObject, generation: Any, stalls: int, seed: int
+) -> None:
+    """The watcher hears at least what an end heard, and nothing that nobody said."""
+    one = device(generation=generation, seed=f"device {seed}")
+    other = cloud(manner=Manner.TRUSTS_REGISTER, describes=(1, 2), seed=f"cloud {seed}")
+    pair = Pair(one, other)
+    wire = Wire(pair, data, stalls)
+    pair.start()
+    wire.settle()
+    for _ in range(3):
+        for role in Role:
+            if pair.side(role).phase == "session":
+                pair.note(role, pair.side(role).publish(NOW, "truth/any", b"n" * 50))
+        wire.settle()
+    watched = wire.watched()
+    for role in Role:
+        direction, listener = role.sends, Role.CLOUD if role is Role.DEVICE else Role.DEVICE
+        seen = [message for message in of(watched, ev.Message) if message.direction is direction]
+        spoken, heard = (said(pair.events[side], direction) for side in (role, listener))
+        assert in_order(seen, spoken)
+        assert heard == spoken[: len(heard)]
+        if direction.other not in wire.dead:  # else the keys to it may be lacking
+            assert heard == [message.plaintext for message in seen[: len(heard)]]
+    nonces = told(pair.events[Role.DEVICE], ev.NonceReceived, "nonce")
+    assert nonces == told(watched, ev.NonceReceived, "nonce")[: len(nonces)]
 
 
 class DigestInfo(Seal):
