@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from handshake_probe.errors import KeyFileError
+from handshake_probe.keys.defects import Code, Defect
 from handshake_probe.keys.der import DerError
-from handshake_probe.keys.keyfile import KeyFile, KeyRole, Source
+from handshake_probe.keys.keyfile import KeyFile, KeyRole, NoUsableKey, Source
 from handshake_probe.keys.lookalikes import describe_damage, describe_data, describe_pem_label
 from handshake_probe.keys.pem import PemBlock, pem_blocks
 from handshake_probe.keys.privatefile import private_key_file, recover_device_slot
 from handshake_probe.keys.publicfile import ec_key_file, public_key_file, recover_server_slot
+from handshake_probe.keys.shifted import recover_shifted
 from handshake_probe.keys.structures import (
     EcPrivate,
     EcPublic,
@@ -19,7 +20,7 @@ from handshake_probe.keys.structures import (
     read_structure,
 )
 
-__all__ = ["KeyFile", "KeyRole", "read_key"]
+__all__ = ["KeyFile", "KeyRole", "NoUsableKey", "read_key"]
 
 _SIZE_LIMIT = 64 * 1024
 _KEY_LABELS = frozenset(
@@ -38,7 +39,7 @@ _DECRYPT_FIRST = "remove its passphrase first (openssl pkey -in FILE -out NEWFIL
 def read_key(name: str, data: bytes) -> KeyFile:
     """Read one key file; `name` serves messages and the device id in it.
 
-    Raises KeyFileError, one line, for everything that holds no usable key.
+    Raises NoUsableKey, one line, for everything that holds no usable key.
     """
     source = Source(name, data, pem=False)
     if len(data) > _SIZE_LIMIT:
@@ -55,22 +56,27 @@ def _from_pem(file: Source, blocks: tuple[PemBlock, ...]) -> KeyFile:
         raise file.refusal(describe_pem_label(blocks[0].label))
     block = next((key for key in keys if "PRIVATE" in key.label), keys[0])
     if block.encrypted:
-        raise file.refusal("an encrypted private key", _DECRYPT_FIRST)
+        raise file.refusal("an encrypted private key", Code.ENCRYPTED, _DECRYPT_FIRST)
     der = block.der()
     if der is None:
-        raise file.refusal(f"PEM ({block.label}) whose body is no base64")
-    notes = []
+        raise file.refusal(f"PEM ({block.label}) whose body is no base64", Code.PEM_DAMAGED)
+    found = []
     if len(keys) > 1:
-        notes.append(f"The file holds {len(keys)} keys; the {block.label} was read.")
+        text = f"The file holds {len(keys)} keys; the {block.label} was read."
+        found.append(Defect(Code.SEVERAL_KEYS, text))
     if not block.whole:
-        notes.append("The END line is missing.")
-    if file.data.endswith(b"\xff"):
-        notes.append("PEM text lies in a flash slot; the firmware needs DER there.")
+        found.append(Defect(Code.PEM_DAMAGED, "The END line is missing."))
+    flash = file.data if file.data.endswith(b"\xff") else None
+    if flash is not None:
+        text = "PEM text lies in a flash slot; the firmware needs DER there."
+        found.append(Defect(Code.PEM_IN_SLOT, text))
     try:
         structure = read_structure(der)
     except DerError as error:
-        raise file.refusal(f"PEM ({block.label}) with a damaged key ({error})") from None
-    return _key_file(Source(file.name, der, pem=True, notes=tuple(notes)), structure)
+        raise file.refusal(
+            f"PEM ({block.label}) with a damaged key ({error})", Code.PEM_DAMAGED
+        ) from None
+    return _key_file(Source(file.name, der, pem=True, defects=tuple(found), flash=flash), structure)
 
 
 def _from_der(source: Source) -> KeyFile:
@@ -79,14 +85,18 @@ def _from_der(source: Source) -> KeyFile:
         structure = read_structure(source.data)
     except DerError as error:
         problem = str(error)
-        refusal = source.refusal(_describe_broken(source.data, problem))
+        refusal = _refuse_broken(source, problem)
     else:
         try:
             return _key_file(source, structure)
-        except KeyFileError as error:
+        except NoUsableKey as error:
             problem = "it does not belong to this key"
             refusal = error
-    recovered = recover_device_slot(source, problem) or recover_server_slot(source, problem)
+    recovered = (
+        recover_device_slot(source, problem)
+        or recover_server_slot(source, problem)
+        or recover_shifted(source)
+    )
     if recovered is None:
         raise refusal
     return recovered
@@ -104,11 +114,14 @@ def _key_file(source: Source, structure: Structure) -> KeyFile:
             return ec_key_file(source, structure)
 
 
-def _describe_broken(data: bytes, problem: str) -> str:
+def _refuse_broken(source: Source, problem: str) -> NoUsableKey:
     """Say what data looks like in which no key structure was found."""
+    data = source.data
     damage = describe_damage(data)
     if data[:1] == b"\x30" and data[1:2] in (b"\x81", b"\x82"):
         kind = "a device key slot" if data[4:8] == b"\x02\x01\x00\x02" else "a DER key"
-        return f"{kind}, {damage or 'damaged'} ({problem})"
+        code = Code.OVERWRITTEN if damage else Code.TRUNCATED
+        return source.refusal(f"{kind}, {damage or 'damaged'} ({problem})", code)
     what = describe_data(data)
-    return f"{what}, {damage}" if damage and what == "binary data" else what
+    code = Code.ERASED if data and data.count(0xFF) == len(data) else Code.NO_KEY
+    return source.refusal(f"{what}, {damage}" if damage and what == "binary data" else what, code)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from handshake_probe.errors import KeyFileError
+from handshake_probe.keys.defects import Code, Defect
 from handshake_probe.keys.firmware import usable_for_decrypting
 from handshake_probe.keys.numbers import PUBLIC_EXPONENT, PrivateNumbers, modulus_flaw
 from handshake_probe.keys.slots import AddressRecord
@@ -20,19 +21,23 @@ _DEVICE_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{24}(?![0-9a-f])", re.IGNORECASE)
 
 
 class KeyRole(StrEnum):
-    """The part a key plays in the handshake; it follows from kind and size alone."""
+    """The part a key plays in the handshake; it follows from kind and size.
+
+    One name counts: servers save what an unknown device presents as `<id>_handshake.pub.pem`.
+    """
 
     CLOUD_PRIVATE = "cloud_private"  # RSA 2048, private
     CLOUD_PUBLIC = "cloud_public"  # RSA 2048, public
     DEVICE_PRIVATE = "device_private"  # RSA 1024, private: what a device holds in flash
     REGISTERED = "registered"  # RSA 1024, public: what a cloud has on file for a device
+    PRESENTED = "presented"  # the same, saved by a server from a device it did not know
     EC_PRIVATE = "ec_private"  # P-256: UDP only, plays no part on TCP
     EC_PUBLIC = "ec_public"
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """One key file, read. `notes` are whole sentences for the user."""
+    """One key file, read, with what is odd about it."""
 
     name: str  # as given
     role: KeyRole
@@ -46,12 +51,26 @@ class KeyFile:
     firmware: PrivateNumbers | None = field(default=None, repr=False)  # device private keys only
     firmware_agrees: bool = False  # the firmware reads the same integers from it
     address: AddressRecord | None = None  # server slots only
-    notes: tuple[str, ...] = ()
+    defects: tuple[Defect, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is odd about it, in whole sentences."""
+        return tuple(defect.text for defect in self.defects)
 
     @property
     def firmware_usable(self) -> bool:
         """A device that holds this key can decrypt with it."""
         return self.firmware is not None and usable_for_decrypting(self.firmware)
+
+
+class NoUsableKey(KeyFileError):
+    """A file that holds no usable key: what it looks like, and the code of what is wrong."""
+
+    def __init__(self, message: str, looks_like: str, code: Code) -> None:
+        super().__init__(message)
+        self.looks_like = looks_like
+        self.code = code
 
 
 class Source(NamedTuple):
@@ -60,12 +79,25 @@ class Source(NamedTuple):
     name: str
     data: bytes  # the whole file, or the DER inside PEM
     pem: bool
-    notes: tuple[str, ...] = ()
+    defects: tuple[Defect, ...] = ()
+    flash: bytes | None = None  # the slot, when PEM text lies in one
 
-    def refusal(self, looks_like: str, wanted: str = _WANTED) -> KeyFileError:
+    def refusal(
+        self, looks_like: str, code: Code = Code.NO_KEY, wanted: str = _WANTED
+    ) -> NoUsableKey:
         """Return the error that refuses this file, in one line."""
         printable = "".join(char if char.isprintable() else "?" for char in self.name)
-        return KeyFileError(f"{printable}: looks like {looks_like}; {wanted}")
+        return NoUsableKey(f"{printable}: looks like {looks_like}; {wanted}", looks_like, code)
+
+    @property
+    def base_name(self) -> str:
+        """The file's name, folders left out."""
+        return re.split(r"[/\\]", self.name)[-1]
+
+    @property
+    def presented(self) -> bool:
+        """Whether the name says that a server saved this key from a handshake it refused."""
+        return "_handshake." in self.base_name
 
     @property
     def device_id(self) -> str | None:
@@ -73,8 +105,7 @@ class Source(NamedTuple):
 
         None when there is none, or when two different ones leave open which is meant.
         """
-        base = re.split(r"[/\\]", self.name)[-1]
-        found = {match.lower() for match in _DEVICE_ID.findall(base)}
+        found = {match.lower() for match in _DEVICE_ID.findall(self.base_name)}
         return found.pop() if len(found) == 1 else None
 
 
@@ -89,12 +120,13 @@ def size_class(n: int) -> int | None:
     return None
 
 
-def public_half_notes(n: int, e: int, bits: int) -> list[str]:
+def public_half_defects(n: int, e: int, bits: int) -> list[Defect]:
     """Say what is wrong with modulus and public exponent, for devices and in general."""
-    notes = []
+    found = []
     flaw = modulus_flaw(n, bits)
     if flaw is not None:
-        notes.append(f"The modulus {flaw}: the key is damaged.")
+        found.append(Defect(Code.NO_MODULUS, f"The modulus {flaw}: the key is damaged."))
     if e != PUBLIC_EXPONENT:
-        notes.append(f"The public exponent is not {PUBLIC_EXPONENT}, which the firmware assumes.")
-    return notes
+        text = f"The public exponent is not {PUBLIC_EXPONENT}, which the firmware assumes."
+        found.append(Defect(Code.WRONG_EXPONENT, text))
+    return found

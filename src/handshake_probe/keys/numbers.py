@@ -104,7 +104,7 @@ def repaired(numbers: PrivateNumbers) -> PrivateNumbers | None:
     n, e, d, p, q = numbers[:5]
     p = next((factor for factor in (p, q) if 1 < factor < n and n % factor == 0), 0)
     if p == 0:
-        p = _prime_from_exponent(n, e, d)
+        p = prime_from_exponent(n, e, d)
     if p == 0:
         return None
     q = n // p
@@ -116,7 +116,7 @@ def repaired(numbers: PrivateNumbers) -> PrivateNumbers | None:
     return rebuilt if crt_consistent(rebuilt) else None
 
 
-def _prime_from_exponent(n: int, e: int, d: int) -> int:
+def prime_from_exponent(n: int, e: int, d: int) -> int:
     """Find a prime of n by way of a square root of 1 (NIST SP 800-56B C.1); 0 when d is wrong."""
     if n % 2 == 0 or e * d < 2 or pow(pow(2, e, n), d, n) != 2:
         return 0

@@ -6,7 +6,8 @@ notes and not an error.
 
 from __future__ import annotations
 
-from handshake_probe.errors import KeyFileError
+from handshake_probe.keys.damage import describe_damage as describe_integers
+from handshake_probe.keys.defects import Code, Defect
 from handshake_probe.keys.fingerprint import fingerprint
 from handshake_probe.keys.firmware import (
     DEVICE_SLOT_LENGTH,
@@ -18,8 +19,9 @@ from handshake_probe.keys.keyfile import (
     DEVICE_BITS,
     KeyFile,
     KeyRole,
+    NoUsableKey,
     Source,
-    public_half_notes,
+    public_half_defects,
     size_class,
 )
 from handshake_probe.keys.lookalikes import describe_damage
@@ -33,19 +35,24 @@ from handshake_probe.keys.slots import DEVICE_SLOTS, describe_padding
 from handshake_probe.keys.structures import RsaPrivate
 
 _EXPONENT_DER = b"\x02\x03\x01\x00\x01"
+_ERASED = b"\xff" * 16
+# An integer of at most so many bits is encoded with fewer bytes than the firmware takes.
+_SHORT_BITS = {"d": 1016, "p": 504, "q": 504, "dp": 504, "dq": 504, "qinv": 504}
 
 
 def private_key_file(source: Source, key: RsaPrivate) -> KeyFile:
     """Make a cloud's or a device's private key.
 
-    Raises KeyFileError for other sizes, and for a damaged key that no longer tells whose it is
+    Raises NoUsableKey for other sizes, and for a damaged key that no longer tells whose it is
     (of a cloud's, and of one in PEM, d must be left too).
     """
     numbers, problem = key.numbers, key.problem
     bits = size_class(numbers.n)
     if bits is None:
         if problem is None:
-            raise source.refusal(f"an RSA private key of {numbers.n.bit_length()} bits")
+            raise source.refusal(
+                f"an RSA private key of {numbers.n.bit_length()} bits", Code.WRONG_SIZE
+            )
         raise _refuse_damaged(source, "an RSA private key", problem)
     if bits == CLOUD_BITS:
         if problem is not None and numbers.d == 0:
@@ -61,6 +68,11 @@ def private_key_file(source: Source, key: RsaPrivate) -> KeyFile:
     return _device(source, key, numbers)
 
 
+def device_key_file(source: Source, key: RsaPrivate) -> KeyFile:
+    """Make a device's key of integers that were found by other means than its DER header."""
+    return _device(source, key, key.numbers)
+
+
 def recover_device_slot(source: Source, problem: str) -> KeyFile | None:
     """Read a device slot whose header is damaged where the firmware does; None if none is there.
 
@@ -73,22 +85,26 @@ def recover_device_slot(source: Source, problem: str) -> KeyFile | None:
             return None
         if modulus_flaw(reading.n, DEVICE_BITS) is not None:
             return None
-    note = f"The header is damaged ({problem}); the firmware does not look at it."
+    text = f"The header is damaged ({problem}); the firmware does not look at it."
+    code = Code.HEADER_DAMAGED
     if source.data[0] == 0xFF:
-        note = "Byte 0 is FF: a device takes the slot for erased and makes a new key when it boots."
+        text = "Byte 0 is FF: a device takes the slot for erased and makes a new key when it boots."
+        code = Code.FIRST_BYTE_ERASED
     end = min(len(source.data), DEVICE_SLOT_LENGTH)
     key = RsaPrivate("PKCS#1", reading, 0, end, None, padded=False, notes=())
-    return _device(source._replace(notes=(*source.notes, note)), key, reading)
+    source = source._replace(defects=(*source.defects, Defect(code, text)))
+    return _device(source, key, reading)
 
 
-def _refuse_damaged(source: Source, what: str, problem: str) -> KeyFileError:
-    damage = describe_damage(source.data) or "damaged"
-    return source.refusal(f"{what}, {damage} ({problem})")
+def _refuse_damaged(source: Source, what: str, problem: str) -> NoUsableKey:
+    damage = describe_damage(source.data)
+    code = Code.OVERWRITTEN if damage else Code.TRUNCATED
+    return source.refusal(f"{what}, {damage or 'damaged'} ({problem})", code)
 
 
 def _cloud(source: Source, key: RsaPrivate) -> KeyFile:
     n, e = key.numbers.n, key.numbers.e
-    notes = _notes(source, key, key.numbers, CLOUD_BITS)
+    found = _defects(source, key, key.numbers, CLOUD_BITS)
     return KeyFile(
         name=source.name,
         role=KeyRole.CLOUD_PRIVATE,
@@ -99,7 +115,7 @@ def _cloud(source: Source, key: RsaPrivate) -> KeyFile:
         n=n,
         e=e,
         private=key.numbers,
-        notes=tuple(notes),
+        defects=tuple(found),
     )
 
 
@@ -108,24 +124,24 @@ def _device(source: Source, key: RsaPrivate, numbers: PrivateNumbers) -> KeyFile
     flash = _flash(source, key)
     firmware = read_device_slot(flash)
     agrees = firmware == numbers
-    notes = _notes(source, key, numbers, DEVICE_BITS)
+    found = _defects(source, key, numbers, DEVICE_BITS)
     if numbers is not key.numbers:
-        notes.append("The DER does not give the integers that the firmware reads and can use.")
-    if key.container == "PKCS#8" and not source.pem:
-        notes.append("The firmware cannot read PKCS#8: the slot must hold PKCS#1 DER.")
-    elif key.end > DEVICE_SLOT_LENGTH:
-        notes.append(f"The key takes {key.end} bytes; the firmware reads {DEVICE_SLOT_LENGTH}.")
+        text = "The DER does not give the integers that the firmware reads and can use."
+        found.append(Defect(Code.HEADER_DAMAGED, text))
     pkcs8_in_slot = key.container == "PKCS#8" and flash is source.data
-    if not agrees and not pkcs8_in_slot and not private_flaws(numbers):
-        notes.append(
-            "The firmware misreads this sound key, since an integer in it is shorter than it "
-            "expects: a device cannot decrypt with it, make another key."
-        )
+    if key.container == "PKCS#8" and not source.pem:
+        text = "The firmware cannot read PKCS#8: the slot must hold PKCS#1 DER."
+        found.append(Defect(Code.PKCS8, text))
+    elif key.end > DEVICE_SLOT_LENGTH:
+        text = f"The key takes {key.end} bytes; the firmware reads {DEVICE_SLOT_LENGTH}."
+        found.append(Defect(Code.TOO_LONG, text))
+    elif not agrees and not pkcs8_in_slot and not private_flaws(numbers) and not key.shift:
+        found.append(_misread(numbers))
     damage = None if source.pem else describe_damage(source.data[: key.end])
     if damage is None and key.problem is not None and not source.pem:
         damage = describe_damage(source.data)
     if damage is not None:
-        notes.append(f"The slot is {damage}.")
+        found.append(Defect(Code.OVERWRITTEN, f"The slot is {damage}."))
     return KeyFile(
         name=source.name,
         role=KeyRole.DEVICE_PRIVATE,
@@ -138,8 +154,23 @@ def _device(source: Source, key: RsaPrivate, numbers: PrivateNumbers) -> KeyFile
         private=numbers,
         firmware=firmware,
         firmware_agrees=agrees,
-        notes=tuple(notes),
+        defects=tuple(found),
     )
+
+
+def _misread(numbers: PrivateNumbers) -> Defect:
+    """Say why the firmware misreads a sound key; the lengths of its integers alone can do that."""
+    short = [
+        name
+        for name, value in zip(numbers._fields, numbers, strict=True)
+        if name not in ("n", "e") and value.bit_length() <= _SHORT_BITS[name]
+    ]
+    which = f"{', '.join(short)} is" if len(short) == 1 else f"{', '.join(short)} are"
+    text = (
+        f"The firmware misreads this sound key, since {which if short else 'an integer in it is'} "
+        "shorter than it expects: a device cannot decrypt with it, make another key."
+    )
+    return Defect(Code.SHORT_INTEGER, text)
 
 
 def _flash(source: Source, key: RsaPrivate) -> bytes:
@@ -148,24 +179,27 @@ def _flash(source: Source, key: RsaPrivate) -> bytes:
     A slot is what it is. PEM, and a bare PKCS#8 file, are not how a device holds a key; the
     PKCS#1 key inside is.
     """
+    if source.flash is not None:
+        return source.flash
     bare = key.problem is None and key.end == len(source.data)
     if source.pem or (key.container == "PKCS#8" and bare):
         return source.data[key.start : key.end]
     return source.data
 
 
-def _notes(source: Source, key: RsaPrivate, numbers: PrivateNumbers, bits: int) -> list[str]:
-    notes = list(source.notes)
+def _defects(source: Source, key: RsaPrivate, numbers: PrivateNumbers, bits: int) -> list[Defect]:
+    found = list(source.defects)
     if key.problem is not None:
-        notes.append(f"The DER is damaged: {key.problem}.")
-    notes += public_half_notes(numbers.n, numbers.e, bits)
-    flaws = private_flaws(numbers)
-    if flaws:
-        notes.append(f"The integers do not fit together: {'; '.join(flaws)}.")
-    notes += key.notes
+        cut = 0 in numbers or source.data.endswith(_ERASED)
+        code = Code.TRUNCATED if cut else Code.HEADER_DAMAGED
+        found.append(Defect(code, f"The DER is damaged: {key.problem}."))
+    found += public_half_defects(numbers.n, numbers.e, bits)
+    found += describe_integers(numbers, source.data)
+    found += [Defect(Code.HEADER_DAMAGED, note) for note in key.notes]
     if key.padded:
-        notes.append("Integers carry leading zeros, as devices write them; strict tools refuse it.")
-    return notes
+        text = "Integers carry leading zeros, as devices write them; strict tools refuse it."
+        found.append(Defect(Code.NOT_MINIMAL, text))
+    return found
 
 
 def _form(source: Source, key: RsaPrivate) -> str:

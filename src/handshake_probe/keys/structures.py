@@ -35,6 +35,7 @@ class RsaPrivate(NamedTuple):
     problem: str | None  # why reading stopped; None: all nine integers read
     padded: bool  # integers are not minimal
     notes: tuple[str, ...]  # harmless oddities of the header, in sentences
+    shift: int = 0  # bytes by which the whole key lies too far right; negative: left
 
 
 class RsaPublic(NamedTuple):

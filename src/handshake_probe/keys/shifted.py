@@ -1,0 +1,91 @@
+"""Finds a key that does not start where its slot does: bytes were put before it, or lost.
+
+Both slots hold n right before INTEGER 65537, so that INTEGER tells how far a key has moved. The
+firmware, which reads at fixed offsets, then takes other bytes for the key.
+"""
+
+from __future__ import annotations
+
+from handshake_probe.keys.defects import Code, Defect
+from handshake_probe.keys.der import DerError, DerReader
+from handshake_probe.keys.fingerprint import RSA_OID
+from handshake_probe.keys.keyfile import CLOUD_BITS, DEVICE_BITS, KeyFile, Source
+from handshake_probe.keys.numbers import PUBLIC_EXPONENT, PrivateNumbers, modulus_flaw
+from handshake_probe.keys.privatefile import device_key_file
+from handshake_probe.keys.publicfile import public_key_file
+from handshake_probe.keys.structures import RsaPrivate, RsaPublic
+
+_EXPONENT_DER = b"\x02\x03\x01\x00\x01"
+_INTEGER_TAG = b"\x02"
+
+# Where INTEGER 65537 lies in a slot that is right, and the size of n before it.
+_DEVICE_EXPONENT_AT, _DEVICE_SIZE = 139, DEVICE_BITS // 8
+_SERVER_EXPONENT_AT, _SERVER_SIZE = 289, CLOUD_BITS // 8
+
+
+def recover_shifted(source: Source) -> KeyFile | None:
+    """Read a device's or a server key wherever it lies in the file; None if there is none."""
+    at = source.data.find(_EXPONENT_DER)
+    while at >= 0:
+        behind = at + len(_EXPONENT_DER)
+        private = source.data[behind : behind + 1] == _INTEGER_TAG
+        found = _device(source, at) if private else _server(source, at)
+        if found is not None:
+            return found
+        at = source.data.find(_EXPONENT_DER, at + 1)
+    return None
+
+
+def _device(source: Source, at: int) -> KeyFile | None:
+    n = _modulus(source.data, at, _DEVICE_SIZE)
+    if n is None:
+        return None
+    reader = DerReader(source.data, at, len(source.data))
+    values, problem = [n], None
+    try:
+        for name in PrivateNumbers._fields[1:]:
+            values.append(reader.integer(name))
+    except DerError as error:
+        problem = str(error)
+    values += [0] * (len(PrivateNumbers._fields) - len(values))
+    shift = at - _DEVICE_EXPONENT_AT
+    wrapped = RSA_OID in source.data[: at - _DEVICE_SIZE]
+    key = RsaPrivate(
+        container="PKCS#8" if wrapped else "PKCS#1",
+        numbers=PrivateNumbers(*values),
+        start=max(0, shift),
+        end=reader.position,
+        problem=problem,
+        padded=reader.padded,
+        notes=("The header around the key is damaged.",) if wrapped else (),
+        shift=0 if wrapped else shift,
+    )
+    return device_key_file(source if wrapped else _told(source, shift), key)
+
+
+def _server(source: Source, at: int) -> KeyFile | None:
+    n = _modulus(source.data, at, _SERVER_SIZE)
+    shift = at - _SERVER_EXPONENT_AT
+    if n is None or shift == 0:
+        return None
+    key = RsaPublic("SPKI", n, PUBLIC_EXPONENT, at + len(_EXPONENT_DER))
+    return public_key_file(_told(source, shift), key)
+
+
+def _modulus(data: bytes, end: int, size: int) -> int | None:
+    """The integer of `size` bytes before `end`, if it may be a modulus."""
+    if end < size:
+        return None
+    n = int.from_bytes(data[end - size : end], "big")
+    return n if modulus_flaw(n, 8 * size) is None else None
+
+
+def _told(source: Source, shift: int) -> Source:
+    if shift == 0:
+        return source
+    if shift > 0:
+        text = f"The key starts at byte {shift}, not at the beginning of the file."
+    else:
+        text = f"The first {-shift} bytes of the key are missing."
+    text += " The firmware reads at fixed offsets and takes other bytes for the key."
+    return source._replace(defects=(*source.defects, Defect(Code.SHIFTED, text)))
