@@ -14,6 +14,7 @@ COMMANDS = {
     "diagnose": "Judge saved measurements again, also a capture beside a probe.",
     "explain": "Explain a finding, such as HP201.",
     "probe": "Ask the network, from this machine, whether it carries the handshake.",
+    "keys": "Say what key files are and whether devices can use them.",
     "lab": "Play a cloud or a device, also a faulty one.",
     "doctor": "Say what works on this machine.",
     "schema": "Print the JSON Schema of the JSON output.",
@@ -25,8 +26,7 @@ _LINES = "\n".join(f"  {name:<8} {line}" for name, line in COMMANDS.items())
 HELP = f"""\
 Usage: {PROGRAM} COMMAND ...
 
-Find out why a Particle or Spark device does not get through its handshake with
-the cloud.
+Find out why a Particle or Spark device gets no handshake with its cloud.
 
 Commands ('{PROGRAM} COMMAND --help' tells more):
 {_LINES}

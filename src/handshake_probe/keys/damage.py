@@ -46,7 +46,7 @@ def damaged_integers(numbers: PrivateNumbers) -> dict[str, int] | None:
         if differing not in found:
             found.append(differing)
     found.sort(key=len)
-    # Fewer than four agreeing integers could be chance of construction: n, e and one more always do.
+    # n, e and the part that a reading was built from agree with it by construction.
     if not found or len(found[0]) > len(PrivateNumbers._fields) - 4:
         return None
     if len(found) > 1 and len(found[1]) == len(found[0]):

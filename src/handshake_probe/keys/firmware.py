@@ -19,7 +19,7 @@ _N_TO_D = _N_VALUE + 5 + 2  # past INTEGER 65537, to the low byte of a two-byte 
 _D_TO_P = _N_VALUE + 1
 _PRIME_TO_NEXT = _PRIME_VALUE + 1
 
-_SERVER_N_OFFSET = 33
+SERVER_MODULUS_OFFSET = 33
 _SERVER_N_VALUE = 256
 
 _SENT_N_OFFSET = 11
@@ -82,8 +82,10 @@ def read_server_modulus(slot: bytes) -> int:
 
     The header is never examined. A slot that is shorter reads as if followed by erased flash.
     """
-    flash = slot.ljust(_SERVER_N_OFFSET + _SERVER_N_VALUE, b"\xff")
-    return int.from_bytes(flash[_SERVER_N_OFFSET : _SERVER_N_OFFSET + _SERVER_N_VALUE], "big")
+    flash = slot.ljust(SERVER_MODULUS_OFFSET + _SERVER_N_VALUE, b"\xff")
+    return int.from_bytes(
+        flash[SERVER_MODULUS_OFFSET : SERVER_MODULUS_OFFSET + _SERVER_N_VALUE], "big"
+    )
 
 
 def server_modulus_usable(n: int) -> bool:

@@ -11,7 +11,7 @@ from handshake_probe.errors import KeyFileError
 from handshake_probe.keys.defects import Code, Defect
 from handshake_probe.keys.firmware import usable_for_decrypting
 from handshake_probe.keys.numbers import PUBLIC_EXPONENT, PrivateNumbers, modulus_flaw
-from handshake_probe.keys.slots import AddressRecord
+from handshake_probe.keys.slots import AddressRecord, describe_padding
 
 DEVICE_BITS = 1024
 CLOUD_BITS = 2048
@@ -52,6 +52,7 @@ class KeyFile:
     firmware_agrees: bool = False  # the firmware reads the same integers from it
     address: AddressRecord | None = None  # server slots only
     defects: tuple[Defect, ...] = ()
+    trailing: int = 0  # bytes behind the key: padding, an address record, or anything else
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -130,3 +131,11 @@ def public_half_defects(n: int, e: int, bits: int) -> list[Defect]:
         text = f"The public exponent is not {PUBLIC_EXPONENT}, which the firmware assumes."
         found.append(Defect(Code.WRONG_EXPONENT, text))
     return found
+
+
+def trailing_defects(data: bytes, used: int) -> list[Defect]:
+    """Say when something else than padding follows the first `used` bytes."""
+    if describe_padding(data, used) != "other data":
+        return []
+    text = f"{len(data) - used} bytes that are no padding follow the key; devices ignore them."
+    return [Defect(Code.TRAILING_BYTES, text)]

@@ -81,7 +81,8 @@ def build_keyring(files: Iterable[KeyFile], named: Iterable[KeyFile] = ()) -> Ke
 
     Both halves of one cloud key become one entry. The same key given twice counts once, with the
     device id of the file that has one. A device's private key does not register its public half:
-    whether the cloud knows it is the very question. EC keys are left out.
+    whether the cloud knows it is the very question. Nor does a key that a server saved from a
+    handshake it refused. EC keys are left out.
 
     Raises KeyFileError when a file in `named` is no cloud's key.
     """
@@ -96,7 +97,7 @@ def build_keyring(files: Iterable[KeyFile], named: Iterable[KeyFile] = ()) -> Ke
                 _add_bound(devices, _device_key(file))
             case KeyRole.REGISTERED:
                 _add_bound(registered, _registered_key(file))
-            case KeyRole.EC_PRIVATE | KeyRole.EC_PUBLIC:
+            case KeyRole.PRESENTED | KeyRole.EC_PRIVATE | KeyRole.EC_PUBLIC:
                 pass
     for file in named:
         if file.role not in (KeyRole.CLOUD_PRIVATE, KeyRole.CLOUD_PUBLIC):

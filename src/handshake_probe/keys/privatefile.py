@@ -23,6 +23,7 @@ from handshake_probe.keys.keyfile import (
     Source,
     public_half_defects,
     size_class,
+    trailing_defects,
 )
 from handshake_probe.keys.lookalikes import describe_damage
 from handshake_probe.keys.numbers import (
@@ -116,6 +117,7 @@ def _cloud(source: Source, key: RsaPrivate) -> KeyFile:
         e=e,
         private=key.numbers,
         defects=tuple(found),
+        trailing=0 if source.pem else len(source.data) - key.end,
     )
 
 
@@ -126,6 +128,8 @@ def _device(source: Source, key: RsaPrivate, numbers: PrivateNumbers) -> KeyFile
     agrees = firmware == numbers
     found = _defects(source, key, numbers, DEVICE_BITS)
     if numbers is not key.numbers:
+        found += describe_integers(key.numbers, source.data)
+    if numbers is not key.numbers and not any(d.code is Code.UNUSED_INTEGER_DAMAGED for d in found):
         text = "The DER does not give the integers that the firmware reads and can use."
         found.append(Defect(Code.HEADER_DAMAGED, text))
     pkcs8_in_slot = key.container == "PKCS#8" and flash is source.data
@@ -142,6 +146,8 @@ def _device(source: Source, key: RsaPrivate, numbers: PrivateNumbers) -> KeyFile
         damage = describe_damage(source.data)
     if damage is not None:
         found.append(Defect(Code.OVERWRITTEN, f"The slot is {damage}."))
+    if key.problem is None and not source.pem:
+        found += trailing_defects(source.data, key.end)
     return KeyFile(
         name=source.name,
         role=KeyRole.DEVICE_PRIVATE,
@@ -155,6 +161,7 @@ def _device(source: Source, key: RsaPrivate, numbers: PrivateNumbers) -> KeyFile
         firmware=firmware,
         firmware_agrees=agrees,
         defects=tuple(found),
+        trailing=0 if source.pem else len(source.data) - key.end,
     )
 
 
@@ -168,7 +175,7 @@ def _misread(numbers: PrivateNumbers) -> Defect:
     which = f"{', '.join(short)} is" if len(short) == 1 else f"{', '.join(short)} are"
     text = (
         f"The firmware misreads this sound key, since {which if short else 'an integer in it is'} "
-        "shorter than it expects: a device cannot decrypt with it, make another key."
+        "shorter than it expects: a device cannot decrypt with it."
     )
     return Defect(Code.SHORT_INTEGER, text)
 
@@ -194,7 +201,10 @@ def _defects(source: Source, key: RsaPrivate, numbers: PrivateNumbers, bits: int
         code = Code.TRUNCATED if cut else Code.HEADER_DAMAGED
         found.append(Defect(code, f"The DER is damaged: {key.problem}."))
     found += public_half_defects(numbers.n, numbers.e, bits)
-    found += describe_integers(numbers, source.data)
+    integers = describe_integers(numbers, source.data)
+    if any(defect.text.startswith("n is ") for defect in integers):  # and it is said which bit
+        found = [defect for defect in found if defect.code is not Code.NO_MODULUS]
+    found += integers
     found += [Defect(Code.HEADER_DAMAGED, note) for note in key.notes]
     if key.padded:
         text = "Integers carry leading zeros, as devices write them; strict tools refuse it."

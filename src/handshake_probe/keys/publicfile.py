@@ -54,6 +54,7 @@ def public_key_file(source: Source, key: RsaPublic) -> KeyFile:
         e=key.e,
         address=address,
         defects=tuple(found),
+        trailing=0 if source.pem else len(source.data) - key.end,
     )
 
 
@@ -105,6 +106,7 @@ def ec_key_file(source: Source, key: EcPublic | EcPrivate) -> KeyFile:
         device_id=source.device_id,
         address=address,
         defects=tuple(found),
+        trailing=0 if source.pem else len(source.data) - key.end,
     )
 
 

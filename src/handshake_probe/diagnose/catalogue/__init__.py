@@ -1,6 +1,7 @@
 """The catalogue of findings: stable codes, what each means, how it is told, what to do.
 
-Hundreds: 1 network, 2 server key, 3 device key, 4 account, 5 protocol and peers, 6 capture quality.
+Hundreds: 1 network, 2 server key, 3 device key, 4 account, 5 protocol and peers, 6 capture quality,
+7 key files.
 In remedies `{id}` is the device id, `{device}` and `{cloud}` are addresses, `{port}` is the cloud's
 port; they are filled from validated values only.
 """
@@ -11,6 +12,7 @@ from handshake_probe.diagnose.catalogue import (
     account,
     capture,
     device_key,
+    key_files,
     network,
     peers,
     probe,
@@ -20,6 +22,6 @@ from handshake_probe.diagnose.catalogue.entry import Entry
 
 CATALOGUE: dict[str, Entry] = {
     entry.code: entry
-    for room in (network, server_key, device_key, account, peers, capture, probe)
+    for room in (network, server_key, device_key, account, peers, capture, probe, key_files)
     for entry in room.ENTRIES
 }
