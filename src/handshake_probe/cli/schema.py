@@ -15,7 +15,9 @@ _DOCUMENTS = {"measurement": json_schema, "keys": keys_json_schema}
 
 
 @click.command("schema", epilog=examples("schema", "schema keys"))
-@click.argument("document", type=click.Choice(list(_DOCUMENTS)), default="measurement")
+@click.argument(
+    "document", type=click.Choice(list(_DOCUMENTS)), metavar="[DOCUMENT]", default="measurement"
+)
 def command(document: str) -> ExitCode:
     """Print the JSON Schema of what `--format json` writes.
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from handshake_probe.diagnose.advice import against
 from handshake_probe.diagnose.capture_findings import capture_findings
 from handshake_probe.diagnose.case import Case, KeyFacts
 from handshake_probe.diagnose.catalogue import CATALOGUE
@@ -229,6 +230,7 @@ def _next_steps(device: Device, verdict: DeviceVerdict, findings: Sequence[Findi
             )
     for code in codes:
         steps += CATALOGUE[code].remedy
+    steps += against(judgement.cause)
     cloud = verdict.decisive.cloud if verdict.decisive else None
     fill: dict[str, str] = {
         "{id}": device.device_id or "<device id>",

@@ -9,8 +9,9 @@ from handshake_probe.diagnose.judge_form import (
     odd_size,
     surplus_nonce,
 )
-from handshake_probe.diagnose.judge_register import SENT_KEY_FLAWS
+from handshake_probe.diagnose.judge_register import flawed_key
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
+from handshake_probe.diagnose.key_sizes import credentials_clues
 from handshake_probe.model.observations import KeyTest
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
@@ -64,6 +65,7 @@ def judge_credentials(case: Case) -> Judgement:
         or odd_signature(case, got, clue)
         or _by_register(case, clue)
         or _by_device_key(case, clue)
+        or _too_large(case, clue)
         or _by_signature(case, clue)
     )
 
@@ -92,21 +94,10 @@ def _by_register(case: Case, clue: Clue) -> Judgement | None:
     opened = case.opened_identity
     if opened is None:
         return None
-    connection = case.connection
-    evidence = (connection.id, *frames(opened.frame))
-    if opened.sent_key_flaw in SENT_KEY_FLAWS:
-        return caused(
-            Cause.DEVICE_KEY_CORRUPTION,
-            Mechanism.REGISTERED_KEY_DIFFERS,
-            Clue(
-                "HP305",
-                "The device key inside the identity is "
-                f"{SENT_KEY_FLAWS[opened.sent_key_flaw or '']}.",
-                evidence,
-            ),
-            "The device's own key is damaged: the public key it sends is no RSA key.",
-            clue,
-        )
+    flawed = flawed_key(case, clue)
+    if flawed is not None:
+        return flawed
+    evidence = (case.connection.id, *frames(opened.frame))
     registered = case.keys.register.get(opened.device_id or "")
     if registered is None or opened.sent_key is None or opened.sent_key == registered:
         return None
@@ -198,6 +189,50 @@ def _by_device_key(case: Case, clue: Clue) -> Judgement | None:
     return None
 
 
+def _too_large(case: Case, clue: Clue) -> Judgement | None:
+    """A ciphertext that is no number below the modulus of the key the device holds."""
+    test = next((t for t in case.tests("credentials") if _is_devices(case, t)), None)
+    if test is None:
+        return None
+    what = "the key it sends" if test.role == "sent" else f"{case.keys.name(test.key)}, its own key"
+    larger = Clue(
+        "HP311",
+        f"The ciphertext is a larger number than the modulus of {what}: "
+        "it was made for another key.",
+        (case.connection.id, *frames(test.frame)),
+    )
+    if case.keys.register.get(case.device_id or "") == test.key:
+        return caused(
+            Cause.SERVER_FAULT,
+            Mechanism.CREDENTIALS_MALFORMED,
+            larger,
+            "The device holds the registered key; the cloud's credentials are not made for it.",
+            clue,
+            others=(Cause.DEVICE_KEY_CORRUPTION,),
+            assumption="that the given register is the one the cloud uses",
+        )
+    signature = _signature(case)
+    signed = signature is not None and signature.state == "opened"
+    return caused(
+        Cause.DEVICE_KEY_CORRUPTION,
+        Mechanism.CREDENTIALS_NOT_DECRYPTABLE,
+        larger,
+        "The cloud encrypts for another key than the one the device holds.",
+        clue,
+        others=() if signed else (Cause.SERVER_FAULT,),
+        assumption=None if signed else "that the cloud encrypts the credentials properly",
+    )
+
+
+def _is_devices(case: Case, test: KeyTest) -> bool:
+    """Whether a test refutes a key that the device surely holds: sent by it, or bound to its id."""
+    if test.state != "not_below_modulus":
+        return False
+    if test.role == "sent":
+        return True
+    return test.private and case.device_id is not None and _owner(case, test.key) == case.device_id
+
+
 def _device_tests(case: Case) -> list[KeyTest]:
     return [t for t in case.tests("credentials") if t.role == "device" and t.private]
 
@@ -237,6 +272,7 @@ def _by_signature(case: Case, clue: Clue) -> Judgement:
             "The device cannot use the answer: its own key does not fit, or the signature is "
             "not by the server key it holds.",
             settles,
+            *credentials_clues(case),
         )
     evidence = (connection.id, *frames(signature.frame))
     name = case.keys.name(signature.key)
@@ -255,6 +291,7 @@ def _by_signature(case: Case, clue: Clue) -> Judgement:
             "The cloud accepted the identity and answered with a genuine signature; the device "
             "cannot open the credentials: its private key does not fit the key on file.",
             clue,
+            *credentials_clues(case),
             others=(Cause.SERVER_FAULT, Cause.DEVICE_FAULT),
             assumption="that the cloud encrypts the credentials properly",
         )

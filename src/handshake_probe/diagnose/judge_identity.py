@@ -7,6 +7,7 @@ from handshake_probe.diagnose.judge_form import foreign_answer, surplus_nonce
 from handshake_probe.diagnose.judge_nonce import accepted_by_first_hop, judge_foreign_nonce
 from handshake_probe.diagnose.judge_register import judge_register
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
+from handshake_probe.diagnose.key_sizes import WEIGHTY, identity_clues, identity_sizes, too_small
 from handshake_probe.diagnose.path_rules import peer_gone
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
@@ -32,6 +33,7 @@ def judge_identity(case: Case) -> Judgement:
     return (
         foreign_answer(case)
         or mismatch_by_keys(case)
+        or _repeated(case)
         or surplus_nonce(case)
         or _partial_credentials(case)
         or _by_ending(case)
@@ -85,6 +87,54 @@ def mismatch_by_keys(case: Case) -> Judgement | None:
         "the cloud cannot read it.",
         others=() if certain else (Cause.SERVER_FAULT,),
         assumption=None if certain else f"that {name} is this cloud's key",
+    )
+
+
+def _repeated(case: Case) -> Judgement | None:
+    """An identity that was sent before, to another nonce: it cannot answer this one."""
+    connection = case.connection
+    identity, nonce = connection.identity, connection.nonce
+    if identity is None or identity.digest is None or nonce is None or nonce.digest is None:
+        return None
+    for other in case.siblings:
+        if (
+            other.stream < connection.stream
+            and other.identity is not None
+            and other.identity.digest == identity.digest
+            and other.nonce is not None
+            and other.nonce.digest not in (None, nonce.digest)
+        ):
+            return caused(
+                Cause.DEVICE_FAULT,
+                Mechanism.IDENTITY_REPEATED,
+                Clue(
+                    "HP209",
+                    f"This identity was sent in stream {other.stream} already, for another nonce.",
+                    (connection.id, other.id, *frames(identity.frame, other.identity.frame)),
+                ),
+                "The device sends an identity again that was made for an earlier nonce: a cloud "
+                "must refuse it. Its random numbers stand still, or a recording is being replayed.",
+            )
+    return None
+
+
+def _by_sizes(case: Case, clue: Clue) -> Judgement | None:
+    """Identities that are all far too small for the cloud's key, and all refused."""
+    sizes = identity_sizes(case)
+    small = None if sizes is None else too_small(case, sizes)
+    if sizes is None or small is None or small.confidence is not Confidence.LIKELY:
+        return None
+    key = case.keys.cloud_key or ""
+    return caused(
+        Cause.SERVER_KEY_MISMATCH,
+        Mechanism.IDENTITY_NOT_DECRYPTABLE,
+        small,
+        "The device's identities are refused, and all of them are smaller than identities made "
+        "with the cloud's key would be: it holds another server key, or a damaged one.",
+        clue,
+        others=(Cause.DEVICE_UNKNOWN, Cause.DEVICE_KEY_CORRUPTION, Cause.SERVER_FAULT),
+        assumption=f"that a chance below {WEIGHTY:.0e} did not come true, and that "
+        f"{case.keys.name(key)} is this cloud's key",
     )
 
 
@@ -199,6 +249,7 @@ def _silence(case: Case, waited: float, acknowledged: bool, evidence: tuple[str,
         "The cloud's own log of this connection."
         if opened
         else "The cloud's private key (`--keys`): it shows whether the identity can be read.",
+        *(() if opened else identity_clues(case)),
     )
 
 
@@ -233,10 +284,14 @@ def _cloud_closed(case: Case, waited: float) -> Judgement:
             "it does not know the device, or has another public key on file.",
             "The public key the cloud has on file for this device (`--keys <id>.pub.pem`).",
         )
+    first_hop = accepted_by_first_hop(case)
+    sized = None if opened is not None or first_hop else _by_sizes(case, clue)
+    if sized is not None:
+        return sized
     candidates: tuple[Cause, ...] = OPEN_QUESTION
     if identity is not None and identity.pieces > 1:
         candidates = (Cause.SERVER_FAULT, *OPEN_QUESTION[:3])
-    if accepted_by_first_hop(case):
+    if first_hop:
         candidates = (Cause.NETWORK_BLOCKED, *candidates)
     else:
         candidates += case.possible_forger
@@ -259,6 +314,7 @@ def _cloud_closed(case: Case, waited: float) -> Judgement:
         "The network carries the handshake; the cloud gets the device's identity and hangs up. "
         "It cannot read it (server key), does not know the device, or has another key on file.",
         settles,
+        *identity_clues(case),
     )
 
 

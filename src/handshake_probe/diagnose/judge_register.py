@@ -10,10 +10,39 @@ from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism
 
 SENT_KEY_FLAWS = {
     "erased": "an erased region of flash (FF bytes)",
+    "zeroed": "a region of zeros",
     "pkcs8": "a PKCS#8 file, which the firmware cannot read (OpenSSL 3 writes these)",
     "ec_key": "an elliptic-curve key in the slot of the RSA key",
+    "shifted": "an RSA key that starts at the wrong byte of its slot",
     "not_a_modulus": "bytes that are no RSA modulus",
 }
+_SLOT_MECHANISMS = {
+    "erased": Mechanism.SLOT_ERASED,
+    "pkcs8": Mechanism.WRAPPED_KEY_IN_SLOT,
+    "ec_key": Mechanism.EC_KEY_IN_SLOT,
+    "shifted": Mechanism.SLOT_SHIFTED,
+}
+
+
+def flawed_key(case: Case, clue: Clue, *more: Clue) -> Judgement | None:
+    """What lies in the device's slot, where the opened identity shows that it is no key."""
+    opened = case.opened_identity
+    if opened is None or opened.sent_key_flaw not in SENT_KEY_FLAWS:
+        return None
+    what = SENT_KEY_FLAWS[opened.sent_key_flaw]
+    flaw = Clue(
+        "HP305",
+        f"The device key inside the identity is {what}.",
+        (case.connection.id, *frames(opened.frame)),
+    )
+    return caused(
+        Cause.DEVICE_KEY_CORRUPTION,
+        _SLOT_MECHANISMS.get(opened.sent_key_flaw, Mechanism.SLOT_DAMAGED),
+        flaw,
+        f"The device's own key is damaged: what it sends as its public key is {what}.",
+        clue,
+        *more,
+    )
 
 
 def judge_register(case: Case, clue: Clue, *, refused: bool = True) -> Judgement | None:
@@ -31,8 +60,9 @@ def judge_register(case: Case, clue: Clue, *, refused: bool = True) -> Judgement
         f"The identity opens with {case.keys.name(opened.key)}: nonce right, device {device_id}.",
         (connection.id, *frames(opened.frame)),
     )
-    if opened.sent_key_flaw in SENT_KEY_FLAWS:
-        return _flawed_key(case, opened, clue, read)
+    flawed = flawed_key(case, clue, read)
+    if flawed is not None:
+        return flawed
     register = case.keys.register
     if not register or case.keys.ambiguous:
         return None
@@ -57,22 +87,6 @@ def judge_register(case: Case, clue: Clue, *, refused: bool = True) -> Judgement
     if opened.sent_key is not None and opened.sent_key != registered:
         return _other_key(case, opened, clue)
     return _all_right_yet_refused(case, clue, read) if refused else None
-
-
-def _flawed_key(case: Case, opened: KeyTest, clue: Clue, read: Clue) -> Judgement:
-    flaw = Clue(
-        "HP305",
-        f"The device key inside the identity is {SENT_KEY_FLAWS[opened.sent_key_flaw or '']}.",
-        (case.connection.id, *frames(opened.frame)),
-    )
-    return caused(
-        Cause.DEVICE_KEY_CORRUPTION,
-        Mechanism.REGISTERED_KEY_DIFFERS,
-        flaw,
-        "The device's own key is damaged: the public key it sends is no RSA key.",
-        clue,
-        read,
-    )
 
 
 def _other_key(case: Case, opened: KeyTest, clue: Clue) -> Judgement:

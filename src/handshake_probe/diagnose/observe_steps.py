@@ -31,6 +31,11 @@ def _digest(data: bytes | None) -> str | None:
     return hashlib.sha256(data).hexdigest()[:16] if data else None
 
 
+def _share(block: bytes | None) -> float | None:
+    """A block of an RSA key's size as a number, in units of what such a block can hold."""
+    return int.from_bytes(block, "big") / (1 << 8 * len(block)) if block else None
+
+
 def read_nonce(events: Iterable[ev.Event]) -> NonceSeen | None:
     """The cloud's first bytes; None when it sent none."""
     found: NonceSeen | None = None
@@ -76,6 +81,7 @@ def read_identity(events: Iterable[ev.Event]) -> IdentitySeen | None:
                 captured=event.blob is not None,
                 pieces=event.pieces,
                 digest=_digest(event.blob),
+                share=_share(event.blob),
             )
         if isinstance(event, ev.IdentityShort):
             return IdentitySeen(
@@ -98,6 +104,7 @@ def read_credentials(events: Iterable[ev.Event]) -> CredentialsSeen | None:
                 received=CREDENTIALS_SIZE,
                 whole=True,
                 captured=event.ciphertext is not None and event.signature is not None,
+                share=_share(event.ciphertext),
                 **_foreign(event.ciphertext or b""),
             )
         elif isinstance(event, ev.CredentialsOddSize):

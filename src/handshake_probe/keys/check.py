@@ -151,7 +151,7 @@ def _firmware(key: KeyFile, data: bytes) -> Firmware:
 
 def _tools(key: KeyFile) -> Tools:
     """Tell from the defects what OpenSSL and strict parsers do."""
-    strict = {Code.NOT_MINIMAL, Code.TRAILING_BYTES}
+    strict = {Code.NOT_MINIMAL, Code.TRAILING_BYTES, Code.ODD_VERSION}
     codes = {defect.code for defect in key.defects}
     if any(code.hurts in (Hurts.TOOLS, Hurts.BOTH) for code in codes - strict):
         return Tools.REFUSE

@@ -57,11 +57,8 @@ def damaged_integers(numbers: PrivateNumbers) -> dict[str, int] | None:
 def describe_damage(numbers: PrivateNumbers, data: bytes) -> list[Defect]:
     """Say which integers are damaged, and which bit where just one is flipped.
 
-    `data` is where they were read from, so that the byte can be named. Integers that the file
-    does not hold are passed over: what cut it short is told elsewhere.
+    `data` is where they were read from, so that the byte can be named.
     """
-    if 0 in numbers:
-        return []
     flaws = private_flaws(numbers)
     if not flaws:
         return []
@@ -79,6 +76,8 @@ def describe_damage(numbers: PrivateNumbers, data: bytes) -> list[Defect]:
 
 
 def _where(value: int, bits: int, data: bytes) -> str:
+    if value == 0:
+        return "it is 0"
     count = bits.bit_count()
     at = data.find(value.to_bytes((value.bit_length() + 7) // 8, "big"))
     length = (value.bit_length() + 7) // 8

@@ -57,6 +57,7 @@ class Code(StrEnum):
     ENCRYPTED = "HP734"
     PEM_DAMAGED = "HP735"
     PARTICLE_KEY = "HP736"
+    ODD_VERSION = "HP737"
     HALVES_DIFFER = "HP740"
     PRESENTED_DIFFERS = "HP741"
     SERVER_KEY_DIFFERS = "HP742"
@@ -101,6 +102,7 @@ _HURT = {
         Code.HEADER_DAMAGED,
         Code.TRAILING_BYTES,
         Code.NOT_MINIMAL,
+        Code.ODD_VERSION,
         Code.UNUSED_INTEGER_DAMAGED,
         Code.SERVER_HEADER_DAMAGED,
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 
 from handshake_probe.keys.der import (
@@ -26,6 +27,10 @@ _SENT_LENGTH = 162
 _SENT_MODULUS = slice(29, 157)
 _SENT_BITS = 1024
 _ERASED_RUN = b"\xff" * 16  # in a modulus by chance: less than 2^-121
+_ZERO_RUN = b"\0" * 16
+_EXPONENT = b"\x02\x03\x01\x00\x01"  # behind n where a key is right
+# The end of "INTEGER of 129 bytes, starting with 00", and the first byte of n.
+_SHIFTED_START = re.compile(rb".{0,16}\x02\x81\x81\x00[\x80-\xff]", re.DOTALL)
 
 
 def spki(n: int, e: int) -> bytes:
@@ -74,8 +79,11 @@ def describe_sent_key(spki: bytes) -> str | None:
 
     - "pkcs8": a PKCS#8 key lies there (the rsaEncryption OID stands where n should)
     - "ec_key": an EC P-256 key lies there
-    - "erased": a run of at least 16 bytes FF
+    - "erased", "zeroed": a run of at least 16 bytes FF, or 00
+    - "shifted": parts of the DER around n lie inside it, so the key starts at another byte
     - "not_a_modulus": even, top bit clear, a small prime factor, or no RSA key at all
+
+    A sound key is told as damaged less than once in 2^28: where n holds DER by chance.
     """
     modulus = spki[_SENT_MODULUS]
     if len(spki) == _SENT_LENGTH:
@@ -85,6 +93,10 @@ def describe_sent_key(spki: bytes) -> str | None:
             return "ec_key"
         if _ERASED_RUN in modulus:
             return "erased"
+        if _ZERO_RUN in modulus:
+            return "zeroed"
+        if _EXPONENT in modulus or _SHIFTED_START.match(modulus):
+            return "shifted"
     numbers = read_spki(spki)
     if numbers is None or modulus_flaw(numbers[0], _SENT_BITS) is not None:
         return "not_a_modulus"

@@ -30,7 +30,6 @@ from handshake_probe.keys.numbers import (
     PrivateNumbers,
     crt_consistent,
     modulus_flaw,
-    private_flaws,
 )
 from handshake_probe.keys.slots import DEVICE_SLOTS, describe_padding
 from handshake_probe.keys.structures import RsaPrivate
@@ -125,27 +124,25 @@ def _device(source: Source, key: RsaPrivate, numbers: PrivateNumbers) -> KeyFile
     """Make a device's key of the integers believed in, with the firmware's reading beside them."""
     flash = _flash(source, key)
     firmware = read_device_slot(flash)
-    agrees = firmware == numbers
+    agrees, usable = firmware == numbers, usable_for_decrypting(firmware)
     found = _defects(source, key, numbers, DEVICE_BITS)
     if numbers is not key.numbers:
-        found += describe_integers(key.numbers, source.data)
-    if numbers is not key.numbers and not any(d.code is Code.UNUSED_INTEGER_DAMAGED for d in found):
-        text = "The DER does not give the integers that the firmware reads and can use."
-        found.append(Defect(Code.HEADER_DAMAGED, text))
-    pkcs8_in_slot = key.container == "PKCS#8" and flash is source.data
+        found += _harmless_damage(source, key)
     if key.container == "PKCS#8" and not source.pem:
         text = "The firmware cannot read PKCS#8: the slot must hold PKCS#1 DER."
         found.append(Defect(Code.PKCS8, text))
     elif key.end > DEVICE_SLOT_LENGTH:
         text = f"The key takes {key.end} bytes; the firmware reads {DEVICE_SLOT_LENGTH}."
         found.append(Defect(Code.TOO_LONG, text))
-    elif not agrees and not pkcs8_in_slot and not private_flaws(numbers) and not key.shift:
+    elif not usable and source.flash is None and crt_consistent(numbers) and not key.moved:
         found.append(_misread(numbers))
     damage = None if source.pem else describe_damage(source.data[: key.end])
     if damage is None and key.problem is not None and not source.pem:
         damage = describe_damage(source.data)
     if damage is not None:
-        found.append(Defect(Code.OVERWRITTEN, f"The slot is {damage}."))
+        # Where the firmware's reading is sound, all of it lies where devices never look.
+        code = Code.UNUSED_INTEGER_DAMAGED if usable else Code.OVERWRITTEN
+        found.append(Defect(code, f"The slot is {damage}."))
     if key.problem is None and not source.pem:
         found += trailing_defects(source.data, key.end)
     return KeyFile(
@@ -163,6 +160,15 @@ def _device(source: Source, key: RsaPrivate, numbers: PrivateNumbers) -> KeyFile
         defects=tuple(found),
         trailing=0 if source.pem else len(source.data) - key.end,
     )
+
+
+def _harmless_damage(source: Source, key: RsaPrivate) -> list[Defect]:
+    """Say what is wrong with DER whose integers the firmware reads rightly all the same."""
+    integers = [] if key.problem is not None else describe_integers(key.numbers, source.data)
+    if not integers:
+        text = "The DER does not give the integers that the firmware reads and can use."
+        return [Defect(Code.HEADER_DAMAGED, text)]
+    return [Defect(Code.UNUSED_INTEGER_DAMAGED, defect.text) for defect in integers]
 
 
 def _misread(numbers: PrivateNumbers) -> Defect:
@@ -201,11 +207,15 @@ def _defects(source: Source, key: RsaPrivate, numbers: PrivateNumbers, bits: int
         code = Code.TRUNCATED if cut else Code.HEADER_DAMAGED
         found.append(Defect(code, f"The DER is damaged: {key.problem}."))
     found += public_half_defects(numbers.n, numbers.e, bits)
-    integers = describe_integers(numbers, source.data)
+    cut_short = key.problem is not None and 0 in numbers  # which is told already
+    integers = [] if cut_short else describe_integers(numbers, source.data)
     if any(defect.text.startswith("n is ") for defect in integers):  # and it is said which bit
         found = [defect for defect in found if defect.code is not Code.NO_MODULUS]
     found += integers
     found += [Defect(Code.HEADER_DAMAGED, note) for note in key.notes]
+    if key.version != 0:
+        text = f"The version is {key.version}, not 0; the firmware does not look at it."
+        found.append(Defect(Code.ODD_VERSION, text))
     if key.padded:
         text = "Integers carry leading zeros, as devices write them; strict tools refuse it."
         found.append(Defect(Code.NOT_MINIMAL, text))

@@ -58,7 +58,7 @@ def _device(source: Source, at: int) -> KeyFile | None:
         problem=problem,
         padded=reader.padded,
         notes=("The header around the key is damaged.",) if wrapped else (),
-        shift=0 if wrapped else shift,
+        moved=True,
     )
     return device_key_file(source if wrapped else _told(source, shift), key)
 
@@ -82,8 +82,8 @@ def _modulus(data: bytes, end: int, size: int) -> int | None:
 
 def _told(source: Source, shift: int) -> Source:
     if shift == 0:
-        return source
-    if shift > 0:
+        text = "The length byte before n is damaged."
+    elif shift > 0:
         text = f"The key starts at byte {shift}, not at the beginning of the file."
     else:
         text = f"The first {-shift} bytes of the key are missing."

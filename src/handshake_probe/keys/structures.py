@@ -35,7 +35,8 @@ class RsaPrivate(NamedTuple):
     problem: str | None  # why reading stopped; None: all nine integers read
     padded: bool  # integers are not minimal
     notes: tuple[str, ...]  # harmless oddities of the header, in sentences
-    shift: int = 0  # bytes by which the whole key lies too far right; negative: left
+    version: int = 0
+    moved: bool = False  # found elsewhere than its header says
 
 
 class RsaPublic(NamedTuple):
@@ -114,8 +115,6 @@ def _pkcs1(inside: DerReader, version: int, claimed: int) -> RsaPrivate:
             raise
         problem = str(error)
     notes = []
-    if version != 0:
-        notes.append(f"The version is {version}, not 0; the firmware does not look at it.")
     if problem is None and claimed != inside.position:
         notes.append(
             f"The header claims an end at byte {claimed}, the integers end at {inside.position}."
@@ -129,6 +128,7 @@ def _pkcs1(inside: DerReader, version: int, claimed: int) -> RsaPrivate:
         problem=problem,
         padded=inside.padded,
         notes=tuple(notes),
+        version=version,
     )
 
 

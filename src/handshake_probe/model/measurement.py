@@ -130,6 +130,7 @@ class KeyUsed(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     device_id: str | None = None
     named: bool = False  # named with --cloud-key as the cloud's key
+    share: float | None = None  # the modulus in units of 2^2048 (a cloud's) or 2^1024 (a device's)
 
 
 class Software(msgspec.Struct, frozen=True, kw_only=True):

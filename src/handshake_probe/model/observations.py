@@ -102,6 +102,7 @@ class IdentitySeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     captured: bool  # every byte is in the capture
     pieces: int = 1
     digest: str | None = None
+    share: float | None = None  # as a number, in units of 2^2048: below n/2^2048 of its key
 
 
 class CredentialsSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -114,6 +115,7 @@ class CredentialsSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     captured: bool
     looks_like: str | None = None  # another protocol in place of the credentials
     excerpt: str | None = None
+    share: float | None = None  # the ciphertext as a number, in units of 2^1024
 
 
 class KeyTest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -128,7 +130,9 @@ class KeyTest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     length: int | None = None  # plaintext or body length when opened
     device_id: str | None = None  # from an opened identity
     sent_key: str | None = None  # fingerprint of the device key inside an opened identity
-    sent_key_flaw: str | None = None  # "erased", "pkcs8", "ec_key", "not_a_modulus"
+    sent_key_flaw: str | None = (
+        None  # "erased", "zeroed", "pkcs8", "ec_key", "shifted", "not_a_modulus"
+    )
     firmware_opens: bool | None = None  # the firmware's own reading of the key opens it too
 
 

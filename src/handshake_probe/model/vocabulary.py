@@ -114,6 +114,12 @@ class Mechanism(StrEnum):
     IDENTITY_NOT_REASSEMBLED = "identity_not_reassembled"
     DEVICE_NOT_REGISTERED = "device_not_registered"
     REGISTERED_KEY_DIFFERS = "registered_key_differs"
+    EC_KEY_IN_SLOT = "ec_key_in_slot"
+    WRAPPED_KEY_IN_SLOT = "wrapped_key_in_slot"  # PKCS#8
+    SLOT_ERASED = "slot_erased"
+    SLOT_SHIFTED = "slot_shifted"
+    SLOT_DAMAGED = "slot_damaged"
+    IDENTITY_REPEATED = "identity_repeated"
     CREDENTIALS_DROPPED = "credentials_dropped"
     CREDENTIALS_MALFORMED = "credentials_malformed"
     CREDENTIALS_NOT_DECRYPTABLE = "credentials_not_decryptable"

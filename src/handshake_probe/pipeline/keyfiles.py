@@ -8,7 +8,7 @@ from pathlib import Path
 
 from handshake_probe.errors import KeyFileError, UnreadableInput
 from handshake_probe.keys.files import KeyFile, read_key
-from handshake_probe.keys.keyfile import KeyRole
+from handshake_probe.keys.keyfile import CLOUD_BITS, DEVICE_BITS, KeyRole
 from handshake_probe.keys.keyring import Keyring, build_keyring
 from handshake_probe.model.measurement import KeyUsed
 
@@ -127,6 +127,7 @@ def keys_used(keyring: Keyring) -> list[KeyUsed]:
             role="cloud_private" if key.private else "cloud_public",
             source=key.source,
             named=key.named,
+            share=_share(key.n, CLOUD_BITS),
         )
         for key in keyring.cloud
     ]
@@ -136,6 +137,7 @@ def keys_used(keyring: Keyring) -> list[KeyUsed]:
             role="device_private",
             source=key.source,
             device_id=key.device_id,
+            share=_share(key.numbers.n, DEVICE_BITS),
         )
         for key in keyring.devices
     ]
@@ -145,7 +147,13 @@ def keys_used(keyring: Keyring) -> list[KeyUsed]:
             role="registered",
             source=key.source,
             device_id=key.device_id,
+            share=_share(key.n, DEVICE_BITS),
         )
         for key in keyring.registered
     ]
     return used
+
+
+def _share(n: int, bits: int) -> float:
+    """Return the size of a modulus within its range, by which blocks can be held against it."""
+    return n / (1 << bits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handshake_probe.diagnose.catalogue.entry import ERROR, WARNING, entry
+from handshake_probe.diagnose.catalogue.entry import ERROR, INFO, WARNING, entry
 
 DEVICE_KEY = (
     "Put the device in DFU mode (blinking yellow) and give it a new key pair that the cloud learns "
@@ -11,7 +11,8 @@ DEVICE_KEY = (
     "misreads; OpenSSL 3 writes a form it cannot read at all "
     "(`openssl rsa -traditional -outform DER` writes the right one).",
     "Only the account that owns the device can upload its key; hand over the .pub.pem file, "
-    "never the private one.",
+    "never the private one. `handshake-probe keys check` says whether a key file is any good.",
+    "A factory reset brings no key back: only the Core has one, and it restores firmware.",
 )
 
 ENTRIES = (
@@ -79,5 +80,32 @@ ENTRIES = (
         "A device that loses power at the same point every time.",
         "If `particle keys doctor {id}` changes nothing, the server key is wrong: "
         "`particle keys server`.",
+    ),
+    entry(
+        "HP311",
+        "The ciphertext is not for the device's key",
+        ERROR,
+        "As a number the ciphertext is larger than the modulus of the device's key: impossible if "
+        "it had been made for it.",
+        "Comparison with the public half of the key that the device sends, or of its key file.",
+        "A key file that is not what the device holds.",
+        *DEVICE_KEY,
+    ),
+    entry(
+        "HP312",
+        "A key the cloud does not encrypt for",
+        INFO,
+        "One ciphertext is a larger number than this key's modulus.",
+        "Comparison of each ciphertext with the keys that are given for this device.",
+        "Nothing: it is arithmetic.",
+    ),
+    entry(
+        "HP313",
+        "Ciphertexts too small for a key",
+        INFO,
+        "RSA blocks are spread evenly below their key's modulus; these stay far below this one's.",
+        "The largest of k ciphertexts, x, against the modulus n: a chance of (x / n)^k, told from "
+        "1 in 100 on.",
+        "One larger ciphertext.",
     ),
 )

@@ -395,6 +395,15 @@ ENTRIES: tuple[Entry, ...] = (
         "Nothing.",
     ),
     entry(
+        "HP737",
+        "Another version number",
+        INFO,
+        "The key's first integer is not 0: one damaged byte of the header. Device and OpenSSL do "
+        "not look at it, strict parsers refuse the file.",
+        "The version in the DER.",
+        "Nothing.",
+    ),
+    entry(
         "HP740",
         "Private and registered key are no pair",
         ERROR,

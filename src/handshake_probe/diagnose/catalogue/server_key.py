@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handshake_probe.diagnose.catalogue.entry import ERROR, entry
+from handshake_probe.diagnose.catalogue.entry import ERROR, INFO, WARNING, entry
 
 SERVER_KEY = (
     "Put the device in DFU mode (blinking yellow) and write the cloud's key and address again: "
@@ -70,5 +70,35 @@ ENTRIES = (
         "The identity opens with that key and not with this cloud's.",
         "Nothing short of a wrongly named key.",
         *SERVER_KEY,
+    ),
+    entry(
+        "HP207",
+        "Identities too small for the cloud's key",
+        WARNING,
+        "RSA blocks are spread evenly below their key's modulus. All of the device's identities "
+        "stay so far below the cloud's that they were hardly made with its key.",
+        "The largest of k identities, x, against the modulus n: a chance of (x / n)^k. It is told "
+        "from 1 in 100 on, and counts as a reason, beside a refused identity, from 1 in a million.",
+        "One larger identity.",
+        *SERVER_KEY,
+    ),
+    entry(
+        "HP208",
+        "A key the device does not hold",
+        INFO,
+        "One identity is a larger number than this key's modulus, so the device does not encrypt "
+        "with it.",
+        "Comparison of each identity with each given key.",
+        "Nothing: it is arithmetic.",
+    ),
+    entry(
+        "HP209",
+        "The same identity twice",
+        ERROR,
+        "Every identity holds the nonce it answers and fresh random bytes; the same one for "
+        "another nonce answers nothing.",
+        "Equal identities, different nonces.",
+        "Nothing; a capture that saw one connection twice has equal nonces too.",
+        "Restart the device; if it goes on, look for a program that replays recorded handshakes.",
     ),
 )

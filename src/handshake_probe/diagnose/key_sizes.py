@@ -1,0 +1,180 @@
+"""What the sizes of RSA blocks say about the key that made them.
+
+A block is a number below its key's modulus, and evenly spread over all of them. One block that is
+not below a modulus refutes that key for certain. Many blocks that all stay far below it make the
+key unlikely: the chance that k blocks of modulus n stay below x is (x / n)^k. Such a chance is told
+as a finding beside others; it never decides by itself (see `judge_identity`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from handshake_probe.diagnose.case import Case
+from handshake_probe.diagnose.judgement import Clue, frames
+from handshake_probe.model.measurement import KeyUsed
+from handshake_probe.model.vocabulary import Confidence
+
+# Below this chance a key is told as unlikely, below the second it counts as a reason.
+TELLING, WEIGHTY = 0.01, 1e-6
+
+# What damage leaves in a server slot, as the firmware reads a modulus from it, by its size.
+_DAMAGES = {
+    "PEM text in the slot": 0.254905,
+    "an elliptic-curve key in the slot": 0.7627,
+}
+_SHIFTED = "the cloud's key, shifted by one byte"
+
+# How often likelier a reading must be for each word.
+_WORDS = ((1000.0, "strongly"), (20.0, "clearly"), (3.0, "slightly"))
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Independent blocks of one kind: how many, and the largest."""
+
+    count: int
+    largest: float  # in units of what such a block can hold
+    evidence: tuple[str, ...]  # the largest one's connection and frame
+
+    def chance(self, modulus: float) -> float:
+        """The chance that blocks of this modulus all stay as small; 0 refutes the key.
+
+        Rounding cannot refute wrongly: it never turns "below" into "above", only into "equal".
+        """
+        return 0.0 if self.largest > modulus else (self.largest / modulus) ** self.count
+
+    def likelier(self, one: float, other: float) -> float:
+        """How many times likelier these blocks are under one modulus than under another."""
+        if self.largest > one:
+            return 0.0
+        return float("inf") if self.largest > other else (other / one) ** self.count
+
+
+def identity_sizes(case: Case) -> Sizes | None:
+    """All different identities of the device to this cloud."""
+    return _sizes(
+        (c.identity.share, c.identity.digest, c.id, c.identity.frame)
+        for c in case.siblings
+        if c.identity is not None and c.cloud == case.connection.cloud
+    )
+
+
+def credentials_sizes(case: Case) -> Sizes | None:
+    """All different ciphertexts that this cloud sent the device."""
+    return _sizes(
+        (c.credentials.share, str(c.credentials.share), c.id, c.credentials.frame)
+        for c in case.siblings
+        if c.credentials is not None
+        and c.credentials.looks_like is None
+        and c.cloud == case.connection.cloud
+    )
+
+
+def _sizes(seen: Iterable[tuple[float | None, str | None, str, int]]) -> Sizes | None:
+    """Count blocks that differ: one seen twice says nothing new."""
+    different = {digest: (share, id_, frame) for share, digest, id_, frame in seen if share}
+    if not different:
+        return None
+    largest, connection, frame = max(
+        (share or 0.0, id_, at) for share, id_, at in different.values()
+    )
+    return Sizes(len(different), largest, (connection, *frames(frame)))
+
+
+def identity_clues(case: Case) -> tuple[Clue, ...]:
+    """What the identities' sizes add to an open question about the server key."""
+    sizes = identity_sizes(case)
+    if sizes is None:
+        return ()
+    cloud = case.keys.cloud
+    clues = [
+        Clue(
+            "HP208",
+            f"The device does not hold {key.source}: {_as_many(sizes, 'identity', 'identities')}, "
+            f"the largest at {sizes.largest:.4f} of the range, and that key ends at "
+            f"{key.share:.4f}.",
+            sizes.evidence,
+        )
+        for key in cloud.values()
+        if key.share is not None and sizes.chance(key.share) == 0.0
+    ]
+    small = too_small(case, sizes)
+    return tuple(clues) if small is None else (*clues, small)
+
+
+def too_small(case: Case, sizes: Sizes) -> Clue | None:
+    """The identities are smaller than those of the cloud's key would be; None when they are not."""
+    key = case.keys.cloud.get(case.keys.cloud_key or "")
+    if key is None or key.share is None:
+        return None
+    chance = sizes.chance(key.share)
+    if not 0.0 < chance <= TELLING:
+        return None
+    return Clue(
+        "HP207",
+        f"{_as_many(sizes, 'identity', 'identities')} all below {sizes.largest:.4f} of the range: "
+        f"made with {key.source}, which ends at {key.share:.4f}, this has a chance of "
+        f"{chance:.1e}.{_likeliest(sizes, key.share)}",
+        sizes.evidence,
+        Confidence.LIKELY if chance <= WEIGHTY else Confidence.POSSIBLE,
+    )
+
+
+def _likeliest(sizes: Sizes, cloud: float) -> str:
+    """Name the damage that would explain the sizes best, with a word for how much better."""
+    readings = {**_DAMAGES, _SHIFTED: cloud / 256}
+    times, name = max((sizes.likelier(share, cloud), name) for name, share in readings.items())
+    word = word_for(times)
+    return "" if word is None else f" They speak {word} for {name} instead."
+
+
+def credentials_clues(case: Case) -> tuple[Clue, ...]:
+    """What the ciphertexts' sizes add to an open question about the device's key."""
+    sizes = credentials_sizes(case)
+    if sizes is None:
+        return ()
+    clues = []
+    for key in _own_keys(case):
+        chance = sizes.chance(key.share or 1.0)
+        if chance == 0.0:
+            clues.append(
+                Clue(
+                    "HP312",
+                    f"The cloud does not encrypt for {key.source}: a ciphertext lies at "
+                    f"{sizes.largest:.4f} of the range, and that key ends at {key.share:.4f}.",
+                    sizes.evidence,
+                )
+            )
+        elif chance <= TELLING:
+            clues.append(
+                Clue(
+                    "HP313",
+                    f"{_as_many(sizes, 'ciphertext', 'ciphertexts')} all below "
+                    f"{sizes.largest:.4f} of the range: made for {key.source}, which ends at "
+                    f"{key.share:.4f}, this has a chance of {chance:.1e}.",
+                    sizes.evidence,
+                    Confidence.POSSIBLE,
+                )
+            )
+    return tuple(clues)
+
+
+def _own_keys(case: Case) -> list[KeyUsed]:
+    """The keys given for this very device: what it holds, and what is registered for it."""
+    roles = ("device_private", "registered")
+    return [
+        key
+        for key in case.keys.used
+        if key.role in roles and key.device_id == case.device_id is not None and key.share
+    ]
+
+
+def _as_many(sizes: Sizes, one: str, several: str) -> str:
+    return f"1 {one}" if sizes.count == 1 else f"{sizes.count} {several}"
+
+
+def word_for(times: float) -> str | None:
+    """An honest word for "so many times likelier"; None when that says nothing."""
+    return next((word for least, word in _WORDS if times >= least), None)
