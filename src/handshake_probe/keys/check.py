@@ -91,15 +91,16 @@ def check_key(name: str, data: bytes) -> Checked:
         key = read_key(name, data)
     except NoUsableKey as refusal:
         return _unreadable(name, data, refusal)
-    defects = [*key.defects, *_about_publication(key), *_about_name(key), *_about_address(key)]
+    copy = _about_copies(key, data)
+    more = [*_about_publication(key), *_about_name(key), *(copy or _about_address(key))]
     return Checked(
         name=name,
         form=key.form,
         key=key,
         firmware=_firmware(key, data),
         tools=_tools(key),
-        defects=tuple(defects),
-    )
+        defects=key.defects,
+    ).with_defects(*more)
 
 
 def _unreadable(name: str, data: bytes, refusal: NoUsableKey) -> Checked:
@@ -166,6 +167,18 @@ def _about_publication(key: KeyFile) -> list[Defect]:
         text = f"This is {known.what}: its private half is public, so it protects nothing."
         return [Defect(Code.PUBLISHED, text)]
     return [Defect(Code.PARTICLE_KEY, f"This is {known.what}.")]
+
+
+def _about_copies(key: KeyFile, data: bytes) -> list[Defect]:
+    """Tell a server key that is the built-in one but for some bits."""
+    if key.role is not KeyRole.CLOUD_PUBLIC or key.n is None:
+        return []
+    in_place = not pem_blocks(data) and read_server_modulus(data) == key.n
+    first_byte = SERVER_MODULUS_OFFSET if in_place else None
+    copy = describe_copy(key.n, PARTICLE_CLOUD.n, CLOUD_BITS, first_byte)
+    if copy is None:
+        return []
+    return [Defect(Code.DAMAGED_COPY, f"A damaged copy of the Particle cloud's key: {copy}.")]
 
 
 def _about_name(key: KeyFile) -> list[Defect]:

@@ -84,7 +84,6 @@ _HURT = {
         Code.WRONG_SIZE,
         Code.INTEGER_DAMAGED,
         Code.INTEGERS_DISAGREE,
-        Code.NO_MODULUS,
     },
     Hurts.FIRMWARE: {
         Code.PKCS8,
@@ -93,6 +92,7 @@ _HURT = {
         Code.PEM_IN_SLOT,
         Code.TOO_LONG,
         Code.WRONG_EXPONENT,
+        Code.NO_MODULUS,
         Code.SERVER_MODULUS_REFUSED,
         Code.SERVER_KEY_MISREAD,
         Code.DAMAGED_COPY,

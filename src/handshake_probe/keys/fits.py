@@ -14,7 +14,6 @@ from itertools import combinations
 
 from handshake_probe.keys.check import Checked, expected_bits
 from handshake_probe.keys.defects import Code, Defect
-from handshake_probe.keys.firmware import SERVER_MODULUS_OFFSET
 from handshake_probe.keys.keyfile import KeyFile, KeyRole
 from handshake_probe.keys.known import describe_copy
 from handshake_probe.keys.particle import PARTICLE_CLOUD
@@ -106,11 +105,9 @@ def _to_particle(place: int, key: KeyFile) -> Tie | None:
         return None
     if key.n == PARTICLE_CLOUD.n:
         return Tie(place, PARTICLE, Relation.SAME)
-    copy = describe_copy(key.n, PARTICLE_CLOUD.n, expected_bits(key), SERVER_MODULUS_OFFSET)
-    if copy is None:
+    if describe_copy(key.n, PARTICLE_CLOUD.n, expected_bits(key), None) is None:
         return None
-    text = f"A damaged copy of the Particle cloud's key: {copy}."
-    return Tie(place, PARTICLE, Relation.COPY, Code.DAMAGED_COPY, text)
+    return Tie(place, PARTICLE, Relation.COPY)  # told with the file already
 
 
 class _Judge:
@@ -137,8 +134,9 @@ class _Judge:
         if len(self._kinds[KeyRole.CLOUD_PRIVATE]) != 1:
             return None
         public = a if a.role is KeyRole.CLOUD_PUBLIC else b
-        whose = "the Particle cloud's" if public.n == PARTICLE_CLOUD.n else "another"
-        text = f"The server key is {whose}, not the public half of the cloud's private key."
+        text = "The server key is not the public half of the cloud's private key."
+        if public.n == PARTICLE_CLOUD.n:
+            text = "The server key is the Particle cloud's, not the one whose private key is here."
         return Code.SERVER_KEY_DIFFERS, text
 
     def _device(self, a: KeyFile, b: KeyFile, roles: set[KeyRole]) -> tuple[Code, str] | None:
@@ -151,7 +149,7 @@ class _Judge:
             text = f"Two different keys of the same kind for device {a.device_id}."
             return Code.ID_WITH_SEVERAL_KEYS, text
         if KeyRole.PRESENTED in roles:
-            text = f"What device {a.device_id} presented to the server is not this key."
+            text = f"Device {a.device_id} presented another key to the server."
             return (Code.PRESENTED_DIFFERS, text) if same_id else None
         alone = all(len(self._kinds[role]) == 1 for role in roles)
         if same_id or (alone and not (a.device_id and b.device_id)):

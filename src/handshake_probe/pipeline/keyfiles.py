@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from handshake_probe.errors import KeyFileError, UnreadableInput
-from handshake_probe.keys.files import KeyFile, read_key
+from handshake_probe.keys.files import KeyFile, NoUsableKey, read_key
 from handshake_probe.keys.keyfile import CLOUD_BITS, DEVICE_BITS, KeyRole
 from handshake_probe.keys.keyring import Keyring, build_keyring
 from handshake_probe.model.measurement import KeyUsed
@@ -17,6 +17,7 @@ FOLDER_DEPTH = 4  # a server's folder holds its keys one or two levels down
 FILES_LIMIT = 20_000  # in one folder and below
 
 _NOTES_SHOWN = 3
+_RECORDS = frozenset({"JSON"})  # what servers keep beside the keys
 _SKIPPED_FOLDERS = frozenset({"node_modules"})  # libraries bring test keys of their own
 _PASSED_OVER = {
     KeyRole.EC_PRIVATE: "an elliptic-curve key, used on UDP 5684 only",
@@ -61,6 +62,9 @@ def _keys_at(path: Path, notes: list[str]) -> Iterable[KeyFile]:
     for entry in files_below(path):
         try:
             yield _read_key_file(entry, str(entry.relative_to(path)))
+        except NoUsableKey as error:
+            if error.looks_like not in _RECORDS:
+                refusals.append(str(error))
         except KeyFileError as error:
             refusals.append(str(error))
     more = len(refusals) - _NOTES_SHOWN

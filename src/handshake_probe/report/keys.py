@@ -32,7 +32,7 @@ FIRMWARE = {
     "usable": "can use it",
     "unusable": "cannot use it",
     "convert_first": "could use the key, not this text form of it",
-    "not_used": "no device holds this kind of key on TCP",
+    "not_used": "no concern of it: TCP devices hold no such key",
 }
 TOOLS = {
     "accept": "OpenSSL and strict parsers accept it",
