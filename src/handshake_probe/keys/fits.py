@@ -85,9 +85,7 @@ def ties(files: Sequence[Checked]) -> list[Tie]:
 def _fit(first: int, a: KeyFile, second: int, b: KeyFile) -> Tie | None:
     if a.fingerprint is not None and a.fingerprint == b.fingerprint:
         if a.device_id and b.device_id and a.device_id != b.device_id:
-            text = (
-                f"One key under two ids, {a.device_id} and {b.device_id}: one of them is a clone."
-            )
+            text = f"One key under two device ids, {a.device_id} and {b.device_id}."
             return Tie(first, second, Relation.SAME, Code.KEY_WITH_SEVERAL_IDS, text)
         halves = (a.role in _PUBLIC) != (b.role in _PUBLIC)
         return Tie(first, second, Relation.PAIR if halves else Relation.SAME)

@@ -131,8 +131,8 @@ def _device(source: Source, key: RsaPrivate, numbers: PrivateNumbers) -> KeyFile
     if key.container == "PKCS#8" and not source.pem:
         text = "The firmware cannot read PKCS#8: the slot must hold PKCS#1 DER."
         found.append(Defect(Code.PKCS8, text))
-    elif key.end > DEVICE_SLOT_LENGTH:
-        text = f"The key takes {key.end} bytes; the firmware reads {DEVICE_SLOT_LENGTH}."
+    elif key.end - key.start > DEVICE_SLOT_LENGTH:
+        text = f"The key takes {key.end - key.start} bytes; a slot holds {DEVICE_SLOT_LENGTH}."
         found.append(Defect(Code.TOO_LONG, text))
     elif not usable and source.flash is None and crt_consistent(numbers) and not key.moved:
         found.append(_misread(numbers))
