@@ -181,11 +181,16 @@ class Story:
             flaws=["known_prefix", "printable"], looks_like="http", excerpt="HTTP/1.1 302 Found"
         )
 
-    def identity(self, pieces: int = 1, *, acknowledged: bool = True) -> Story:
+    def identity(self, pieces: int = 1, *, acknowledged: bool = True, **changes: Any) -> Story:
         """The device's 256 bytes."""
         self._data("device", IDENTITY, acknowledged=acknowledged)
         self.fields["identity"] = IdentitySeen(
-            frame=self.frame, time=self.now, received=IDENTITY, captured=True, pieces=pieces
+            frame=self.frame,
+            time=self.now,
+            received=IDENTITY,
+            captured=True,
+            pieces=pieces,
+            **changes,
         )
         self.stage = Stage.IDENTITY_SENT
         return self

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from handshake_probe.diagnose.advice import against
 from handshake_probe.diagnose.builtin_key import settle_particle_key
 from handshake_probe.diagnose.judge_register import SENT_KEY_FLAWS
-from handshake_probe.diagnose.judgement import Judgement
+from handshake_probe.diagnose.judgement import Clue, Judgement
+from handshake_probe.diagnose.key_sizes import Sizes
 from handshake_probe.keys.particle import PARTICLE_ADDRESSES, PARTICLE_CLOUD
 from handshake_probe.model.measurement import KeyUsed
-from handshake_probe.model.observations import AnyObservation, ConnectionSeen
+from handshake_probe.model.observations import (
+    AnyObservation,
+    ConnectionSeen,
+    CredentialsSeen,
+    PresenceSeen,
+)
 from handshake_probe.model.vocabulary import Cause, Confidence
 from observed import (
     CLOUD_KEY,
+    DEVICE,
     DEVICE_ID,
     DEVICE_KEY,
     LOCAL_CLOUD,
@@ -22,6 +33,7 @@ from observed import (
     OTHER_DEVICE_KEY,
     OTHER_ID,
     PUBLIC_CLOUD,
+    START,
     Story,
     arp,
     connection,
@@ -487,3 +499,165 @@ def test_a_proof_rules_the_other_keys_out() -> None:
     story = refused().key("identity", CLOUD_KEY, "padding_bad")
     ruled = out(story, keys=[private_cloud_key()])
     assert ruled == {Cause.NETWORK_BLOCKED, Cause.DEVICE_KEY_CORRUPTION, Cause.DEVICE_UNKNOWN}
+
+
+# What the sizes of RSA blocks say.
+
+SHARE = 0.745312  # of the Particle cloud's modulus, in units of 2^2048
+
+
+def sized(share: float, stream: int = 0) -> Story:
+    """A refused identity of this size."""
+    story = connection(stream).connected().nonce(digest=f"n{stream}")
+    return story.identity(share=share, digest=f"i{stream}").wait(0.1).cloud_fin()
+
+
+def cloud_of_size(share: float = SHARE, key: str = CLOUD_KEY, *, named: bool = True) -> KeyUsed:
+    return msgspec.structs.replace(public_cloud_key(key, named=named), share=share)
+
+
+def many(count: int, below: float) -> list[Story]:
+    """Identities spread evenly below a bound, the largest just below it."""
+    return [sized(below * (n + 1) / (count + 0.01), n) for n in range(count)]
+
+
+def clue_of(judgement: Judgement, code: str) -> Clue | None:
+    return next((clue for clue in judgement.clues if clue.code == code), None)
+
+
+def test_identities_that_fill_the_range_say_nothing_against_the_clouds_key() -> None:
+    told = judged(*many(40, SHARE), keys=[cloud_of_size()])
+    is_undecided(told, KEY_QUESTION)
+    assert clue_of(told, "HP207") is None
+
+
+def test_many_small_identities_beside_a_refusal_name_the_server_key() -> None:
+    told = judged(*many(20, 0.2549), keys=[cloud_of_size()])
+    is_likely(told, Cause.SERVER_KEY_MISMATCH, "HP207")
+    assert told.assumption is not None
+    assert "PEM text" in told.clues[0].text
+    assert Cause.DEVICE_UNKNOWN in told.candidates
+
+
+def test_a_few_small_identities_are_told_and_decide_nothing() -> None:
+    told = judged(*many(6, 0.2549), keys=[cloud_of_size()])
+    is_undecided(told, KEY_QUESTION)
+    clue = clue_of(told, "HP207")
+    assert clue is not None
+    assert clue.confidence is Confidence.POSSIBLE
+
+
+def test_small_identities_of_an_accepted_device_are_nothing_to_tell() -> None:
+    stories = [connection(n).handshake().with_(identity=None) for n in range(3)]
+    story = connection(3).connected().nonce().identity(share=0.001, digest="x").credentials()
+    told = judged(story.hello().answered_hello(), *stories, keys=[cloud_of_size()])
+    assert told.cause is Cause.HEALTHY
+    assert clue_of(told, "HP207") is None
+
+
+def test_small_identities_that_open_accuse_no_server_key() -> None:
+    stories = [story.opens() for story in many(20, 0.2549)]
+    keys = [msgspec.structs.replace(private_cloud_key(), share=SHARE)]
+    told = judged(*stories, keys=keys)
+    assert Cause.SERVER_KEY_MISMATCH not in told.candidates
+
+
+def test_one_identity_seen_many_times_counts_once() -> None:
+    stories = [
+        connection(n).connected().nonce(digest="n").identity(share=0.2, digest="i").cloud_fin()
+        for n in range(20)
+    ]
+    is_undecided(judged(*stories, keys=[cloud_of_size()]), KEY_QUESTION)
+
+
+def test_an_identity_refutes_every_smaller_key_that_was_given() -> None:
+    keys = [cloud_of_size(), cloud_of_size(0.5, OTHER_CLOUD_KEY, named=False)]
+    told = judged(sized(0.6), keys=keys)
+    clue = clue_of(told, "HP208")
+    assert clue is not None
+    assert clue.confidence is Confidence.PROVEN
+    assert "07e5" in clue.text
+    assert clue_of(judged(sized(0.5), keys=keys), "HP208") is None  # equal is not above
+
+
+@given(st.integers(2**2047, 2**2048 - 1), st.integers(1, 2**2048 - 1))
+def test_rounding_never_refutes_the_key_that_made_a_block(modulus: int, step: int) -> None:
+    """The whole way: from the block's bytes and the modulus to the shares that are compared."""
+    for block in (modulus - 1, max(0, modulus - step), step % modulus):
+        share, bound = block / 2**2048, modulus / 2**2048
+        assert Sizes(1, share, ()).chance(bound) > 0.0 or share == 0.0
+
+
+def test_the_same_identity_for_another_nonce_is_no_answer() -> None:
+    def story(stream: int, nonce: str) -> Story:
+        told = connection(stream).connected().nonce(digest=nonce)
+        return told.identity(digest="same").wait(0.1).cloud_fin()
+
+    device = measured(story(0, "a"), story(1, "b")).devices[0]
+    assert [c.mechanism for c in device.connections][1] == "identity_repeated"
+    same = measured(story(0, "a"), story(1, "a")).devices[0]  # one connection, seen twice
+    assert "identity_repeated" not in [c.mechanism for c in same.connections]
+
+
+@pytest.mark.parametrize(
+    ("test", "keys", "cause"),
+    [
+        ({"role": "sent", "private": False}, [], Cause.DEVICE_KEY_CORRUPTION),
+        ({"role": "sent", "private": False}, [registered()], Cause.SERVER_FAULT),
+        ({"role": "device"}, [flash_key()], Cause.DEVICE_KEY_CORRUPTION),
+    ],
+)
+def test_a_ciphertext_above_the_devices_modulus_is_for_another_key(
+    test: dict[str, object], keys: list[KeyUsed], cause: Cause
+) -> None:
+    story = given_up().opens().key("credentials", DEVICE_KEY, "not_below_modulus", **test)
+    told = judged(story, keys=[private_cloud_key(), *keys])
+    is_likely(told, cause, "HP311")
+
+
+def test_with_a_genuine_signature_it_is_proven() -> None:
+    story = given_up().opens().signed()
+    story.key("credentials", DEVICE_KEY, "not_below_modulus", role="sent", private=False)
+    is_proven(judged(story, keys=[private_cloud_key()]), Cause.DEVICE_KEY_CORRUPTION, "HP311")
+
+
+def test_somebody_elses_smaller_key_says_nothing_about_the_device() -> None:
+    story = given_up().opens().key("credentials", OTHER_DEVICE_KEY, "not_below_modulus")
+    told = judged(story, keys=[private_cloud_key(), flash_key(OTHER_ID, OTHER_DEVICE_KEY)])
+    assert clue_of(told, "HP311") is None
+
+
+def test_a_ciphertext_refutes_a_key_on_file() -> None:
+    keys = [public_cloud_key(), msgspec.structs.replace(registered(), share=0.6)]
+    credentials = CredentialsSeen(
+        frame=9, time=START, received=384, whole=True, captured=True, share=0.7
+    )
+    announced = PresenceSeen(id="o9", frame=1, time=START, host=DEVICE, device_id=DEVICE_ID)
+    told = judged(given_up().with_(credentials=credentials), announced, keys=keys)
+    clue = clue_of(told, "HP312")
+    assert clue is not None
+    assert DEVICE_ID in clue.text
+
+
+@pytest.mark.parametrize(
+    ("flaw", "mechanism"),
+    [
+        ("erased", "slot_erased"),
+        ("pkcs8", "wrapped_key_in_slot"),
+        ("ec_key", "ec_key_in_slot"),
+        ("shifted", "slot_shifted"),
+        ("zeroed", "slot_damaged"),
+        ("not_a_modulus", "slot_damaged"),
+    ],
+)
+def test_what_lies_in_the_slot_is_the_mechanism(flaw: str, mechanism: str) -> None:
+    told = judged(refused().opens(sent_key_flaw=flaw), keys=[private_cloud_key()])
+    assert told.mechanism == mechanism
+
+
+@pytest.mark.parametrize("cause", [Cause.NETWORK_BLOCKED, Cause.UNCLAIMED, Cause.SERVER_FAULT])
+def test_blind_advice_about_keys_is_corrected(cause: Cause) -> None:
+    assert any("keys" in step for step in against(cause))
+    assert against(Cause.DEVICE_KEY_CORRUPTION) == ()
+    blocked = verdict(connection().syn(4).no_answer())
+    assert any("particle keys doctor" in step for step in blocked.next_steps)
