@@ -175,7 +175,8 @@ def test_spki_is_what_cryptography_makes() -> None:
 @given(st.binary(max_size=170))
 def test_sent_key_never_raises(data: bytes) -> None:
     read_spki(data)
-    assert describe_sent_key(data) in ("erased", "pkcs8", "ec_key", "not_a_modulus", None)
+    words = ("erased", "zeroed", "pkcs8", "ec_key", "shifted", "not_a_modulus", None)
+    assert describe_sent_key(data) in words
 
 
 def slot_with(body: bytes) -> bytes:
@@ -191,6 +192,9 @@ MODULUS = DEVICE.n.to_bytes(128, "big")
         (spki(DEVICE.n, E), None),
         (slot_with(bytes.fromhex("3082025c020100028181 00") + MODULUS), None),
         (slot_with(b""), "erased"),
+        (slot_with(bytes.fromhex("3082025c02010002818100") + MODULUS[:90] + bytes(38)), "zeroed"),
+        (slot_with(bytes(4) + bytes.fromhex("3082025c02010002818100") + MODULUS), "shifted"),
+        (slot_with(bytes.fromhex("02818100") + MODULUS + bytes.fromhex("0203010001")), "shifted"),
         (slot_with(bytes.fromhex("3082025c02010002818100") + MODULUS[:90]), "erased"),
         (
             slot_with(

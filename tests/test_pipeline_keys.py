@@ -139,3 +139,51 @@ def test_the_built_in_key_is_named_only_where_it_applies() -> None:
     capture = CAPTURES / "healthy-brewskey-device-os-1.0.0.pcap"
     keyring, _ = load_keys([], [])
     assert pipeline.analyze(str(capture), keyring=keyring).keys == []
+
+
+ID, STRANGER = "e00fce68a1b2c3d4e5f60718", "e00fce680000000000000001"
+
+
+def lay_out(root: Path, cloud: str, devices: str) -> Path:
+    """A server's folder: its own key, the register, and what else lies there."""
+    public = next(FOLDER.glob("*.pub.pem"))
+    for place in (cloud, devices):
+        (root / place).mkdir(parents=True, exist_ok=True)
+    shutil.copy(PRIVATE, root / cloud / "default_key.pem")
+    shutil.copy(public, root / devices / f"{ID}.pub.pem")
+    shutil.copy(public, root / devices / f"{STRANGER}_handshake.pub.pem")
+    (root / devices / f"{ID}.json").write_text('{"deviceID": 1}')
+    library = root / "node_modules" / "rsa" / "test"
+    library.mkdir(parents=True)
+    shutil.copy(OTHER_CLOUD, library / "some.der")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("cloud", "devices"),
+    [(".", "core_keys"), ("data/users", "data/deviceKeys"), ("data", "data/deviceKeys")],
+)
+def test_a_servers_folder_is_taken_as_it_lies(tmp_path: Path, cloud: str, devices: str) -> None:
+    keyring, notes = load_keys([str(lay_out(tmp_path, cloud, devices))], [])
+    assert len(keyring.cloud) == 1
+    assert keyring.cloud[0].private is not None
+    assert [key.device_id for key in keyring.registered] == [ID]
+    (note,) = notes  # the saved key of a stranger registers nobody; JSON is not worth a word
+    assert STRANGER in note
+
+
+def test_folders_in_folders_are_read_to_some_depth_and_links_not_followed(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*"abcdefgh")
+    deep.mkdir(parents=True)
+    shutil.copy(PUBLIC, deep)
+    (tmp_path / "again").symlink_to(tmp_path)
+    keyring, notes = load_keys([str(tmp_path)], [])
+    assert (keyring.cloud, notes) == ((), [])
+
+
+def test_many_files_without_keys_are_counted(tmp_path: Path) -> None:
+    for number in range(9):
+        (tmp_path / f"{number}.txt").write_text("nothing")
+    _, notes = load_keys([str(tmp_path)], [])
+    assert len(notes) == 4
+    assert "6 more files hold no key" in notes[-1]

@@ -1,8 +1,9 @@
 """Benchmarks: makes its captures, runs us and our peers on them, writes docs/benchmarks.md.
 
 Sizes come from the environment: BENCH_LAN_FRAMES, BENCH_DENSE_SESSIONS, BENCH_CRYPTO_SESSIONS,
-BENCH_FLOOD_SYNS, BENCH_RUNS; BENCH_FULL=1 means a gigabyte of LAN and 50,000 sessions. Captures
-are kept in `.bench/` and used again. The document is written by full runs, or to BENCH_OUT.
+BENCH_FLOOD_SYNS, BENCH_KEYS, BENCH_RUNS; BENCH_FULL=1 means a gigabyte of LAN, 50,000 sessions and
+20,000 keys. Captures are kept in `.bench/` and used again. The document is written by full runs, or
+to BENCH_OUT.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.bench import captures, startup
+from scripts.bench import keys as key_files
 from scripts.bench.conversation import Fleet
 from scripts.bench.measure import PROGRAM, Cost, side_by_side
 
@@ -64,6 +66,7 @@ def main() -> None:
     flood = _make(f"flood-{syns}", captures.flood(syns))
     parts += ["## A flood of SYNs around one real session", *_alone(flood)]
     parts += ["## Real cryptography", *_crypto(_size("CRYPTO_SESSIONS", 200, 2_000))]
+    parts += ["## Device keys made by OpenSSL", *key_files.table(_size("KEYS", 2_000, 20_000))]
     parts += ["## Starting up", *startup.table(max(RUNS, 7))]
     text = "\n\n".join(_paragraphs(parts)) + "\n"
     print(text)
