@@ -539,6 +539,12 @@ def test_many_small_identities_beside_a_refusal_name_the_server_key() -> None:
     assert Cause.DEVICE_UNKNOWN in told.candidates
 
 
+def test_small_identities_say_nothing_when_the_key_may_be_another_clouds() -> None:
+    told = judged(*many(20, 0.2549), keys=[cloud_of_size(named=False)])
+    is_undecided(told, KEY_QUESTION)
+    assert clue_of(told, "HP207") is not None
+
+
 def test_a_few_small_identities_are_told_and_decide_nothing() -> None:
     told = judged(*many(6, 0.2549), keys=[cloud_of_size()])
     is_undecided(told, KEY_QUESTION)
@@ -577,7 +583,17 @@ def test_an_identity_refutes_every_smaller_key_that_was_given() -> None:
     assert clue is not None
     assert clue.confidence is Confidence.PROVEN
     assert "07e5" in clue.text
+    assert "is not 07e5" in clue.text
     assert clue_of(judged(sized(0.5), keys=keys), "HP208") is None  # equal is not above
+
+
+def test_of_two_keys_that_are_left_the_smaller_one_may_be_likelier() -> None:
+    keys = [cloud_of_size(), cloud_of_size(0.5, OTHER_CLOUD_KEY, named=False)]
+    word = {5: "slightly", 10: "clearly", 30: "strongly"}
+    for count, expected in word.items():
+        clue = clue_of(judged(*many(count, 0.5), keys=keys), "HP208")
+        assert clue is None or f"{expected} for 07e5" in clue.text
+        assert clue is not None or count == 30  # by then the verdict rests on it
 
 
 @given(st.integers(2**2047, 2**2048 - 1), st.integers(1, 2**2048 - 1))

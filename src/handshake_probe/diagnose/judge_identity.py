@@ -9,6 +9,7 @@ from handshake_probe.diagnose.judge_register import judge_register
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.diagnose.key_sizes import WEIGHTY, identity_clues, identity_sizes, too_small
 from handshake_probe.diagnose.path_rules import peer_gone
+from handshake_probe.keys.particle import PARTICLE_SOURCE
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
 # Clouds answer an identity within a second; JS servers wait 10 or 30 s for one, devices 20 s.
@@ -122,9 +123,11 @@ def _by_sizes(case: Case, clue: Clue) -> Judgement | None:
     """Identities that are all far too small for the cloud's key, and all refused."""
     sizes = identity_sizes(case)
     small = None if sizes is None else too_small(case, sizes)
-    if sizes is None or small is None or small.confidence is not Confidence.LIKELY:
+    if small is None or small.confidence is not Confidence.LIKELY:
         return None
-    key = case.keys.cloud_key or ""
+    name = case.keys.name(case.keys.cloud_key or "")
+    if not case.keys.cloud_key_certain and name != PARTICLE_SOURCE:
+        return None  # of another cloud's key, small identities say nothing
     return caused(
         Cause.SERVER_KEY_MISMATCH,
         Mechanism.IDENTITY_NOT_DECRYPTABLE,
@@ -134,7 +137,7 @@ def _by_sizes(case: Case, clue: Clue) -> Judgement | None:
         clue,
         others=(Cause.DEVICE_UNKNOWN, Cause.DEVICE_KEY_CORRUPTION, Cause.SERVER_FAULT),
         assumption=f"that a chance below {WEIGHTY:.0e} did not come true, and that "
-        f"{case.keys.name(key)} is this cloud's key",
+        f"{name} is this cloud's key",
     )
 
 

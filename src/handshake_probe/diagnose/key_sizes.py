@@ -88,20 +88,28 @@ def identity_clues(case: Case) -> tuple[Clue, ...]:
     sizes = identity_sizes(case)
     if sizes is None:
         return ()
-    cloud = case.keys.cloud
-    clues = [
-        Clue(
-            "HP208",
-            f"The device does not hold {key.source}: {_as_many(sizes, 'identity', 'identities')}, "
-            f"the largest at {sizes.largest:.4f} of the range, and that key ends at "
-            f"{key.share:.4f}.",
-            sizes.evidence,
-        )
-        for key in cloud.values()
-        if key.share is not None and sizes.chance(key.share) == 0.0
+    told = [_bound(case, sizes), too_small(case, sizes)]
+    return tuple(clue for clue in told if clue is not None)
+
+
+def _bound(case: Case, sizes: Sizes) -> Clue | None:
+    """The modulus in the device is larger than every identity; hold that against each given key."""
+    shares = {key.source: key.share for key in case.keys.cloud.values() if key.share is not None}
+    refuted = [name for name, share in shares.items() if sizes.chance(share) == 0.0]
+    if not shares or (sizes.count == 1 and not refuted):
+        return None
+    parts = [
+        f"{_as_many(sizes, 'identity', 'identities')}, the largest at {sizes.largest:.4f} of the "
+        "range: the device's server key is larger than that"
     ]
-    small = too_small(case, sizes)
-    return tuple(clues) if small is None else (*clues, small)
+    parts += [f"it is not {name}, which ends at {shares[name]:.4f}" for name in refuted]
+    left = {name: share for name, share in shares.items() if name not in refuted}
+    for name, share in left.items():
+        others = [other for other in left.values() if other > share]
+        word = word_for(min(sizes.likelier(share, other) for other in others)) if others else None
+        if word is not None:
+            parts.append(f"this speaks {word} for {name} among the keys that are left")
+    return Clue("HP208", "; ".join(parts) + ".", sizes.evidence)
 
 
 def too_small(case: Case, sizes: Sizes) -> Clue | None:
@@ -124,7 +132,7 @@ def too_small(case: Case, sizes: Sizes) -> Clue | None:
 
 def _likeliest(sizes: Sizes, cloud: float) -> str:
     """Name the damage that would explain the sizes best, with a word for how much better."""
-    readings = {**_DAMAGES, _SHIFTED: cloud / 256}
+    readings = {**_DAMAGES, _SHIFTED: cloud / 256}  # erased flash would make larger ones
     times, name = max((sizes.likelier(share, cloud), name) for name, share in readings.items())
     word = word_for(times)
     return "" if word is None else f" They speak {word} for {name} instead."

@@ -84,12 +84,14 @@ ENTRIES = (
     ),
     entry(
         "HP208",
-        "A key the device does not hold",
+        "What the sizes of the identities say",
         INFO,
-        "One identity is a larger number than this key's modulus, so the device does not encrypt "
-        "with it.",
-        "Comparison of each identity with each given key.",
-        "Nothing: it is arithmetic.",
+        "Every identity is a smaller number than the modulus of the server key in the device. A "
+        "given key with a smaller modulus than one identity is surely not the one in the device; "
+        "of two that are left, the smaller one explains many small identities better.",
+        "The largest identity against each given key; how often likelier a key is follows from "
+        "the ratio of two moduli: slightly from 3 times on, clearly from 20, strongly from 1000.",
+        "Against what is refuted, nothing: it is arithmetic. One larger identity, for the rest.",
     ),
     entry(
         "HP209",
