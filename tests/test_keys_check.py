@@ -126,7 +126,7 @@ CASES: dict[str, tuple[bytes, set[Code], Firmware, Tools]] = {
         USABLE,
         ACCEPT,
     ),
-    "encrypted": (LOCKED, {Code.ENCRYPTED}, NOT_USED, REFUSE),
+    "encrypted": (LOCKED, {Code.ENCRYPTED}, NOT_USED, ACCEPT),
     "no key": (b"hello\n", {Code.NO_KEY}, NOT_USED, REFUSE),
     "registered": (PUBLIC, set(), NOT_USED, ACCEPT),
     "registered and even": (changed(PUBLIC, 156, 1), {Code.NO_MODULUS}, NOT_USED, ACCEPT),

@@ -10,6 +10,7 @@ from handshake_probe.diagnose.judge_form import (
     surplus_nonce,
 )
 from handshake_probe.diagnose.judge_register import flawed_key
+from handshake_probe.diagnose.judge_sizes import large_ciphertext
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.diagnose.key_sizes import credentials_clues
 from handshake_probe.model.observations import KeyTest
@@ -65,7 +66,7 @@ def judge_credentials(case: Case) -> Judgement:
         or odd_signature(case, got, clue)
         or _by_register(case, clue)
         or _by_device_key(case, clue)
-        or _too_large(case, clue)
+        or large_ciphertext(case, clue)
         or _by_signature(case, clue)
     )
 
@@ -187,50 +188,6 @@ def _by_device_key(case: Case, clue: Clue) -> Judgement | None:
             clue,
         )
     return None
-
-
-def _too_large(case: Case, clue: Clue) -> Judgement | None:
-    """A ciphertext that is no number below the modulus of the key the device holds."""
-    test = next((t for t in case.tests("credentials") if _is_devices(case, t)), None)
-    if test is None:
-        return None
-    what = "the key it sends" if test.role == "sent" else f"{case.keys.name(test.key)}, its own key"
-    larger = Clue(
-        "HP311",
-        f"The ciphertext is a larger number than the modulus of {what}: "
-        "it was made for another key.",
-        (case.connection.id, *frames(test.frame)),
-    )
-    if case.keys.register.get(case.device_id or "") == test.key:
-        return caused(
-            Cause.SERVER_FAULT,
-            Mechanism.CREDENTIALS_MALFORMED,
-            larger,
-            "The device holds the registered key; the cloud's credentials are not made for it.",
-            clue,
-            others=(Cause.DEVICE_KEY_CORRUPTION,),
-            assumption="that the given register is the one the cloud uses",
-        )
-    signature = _signature(case)
-    signed = signature is not None and signature.state == "opened"
-    return caused(
-        Cause.DEVICE_KEY_CORRUPTION,
-        Mechanism.CREDENTIALS_NOT_DECRYPTABLE,
-        larger,
-        "The cloud encrypts for another key than the one the device holds.",
-        clue,
-        others=() if signed else (Cause.SERVER_FAULT,),
-        assumption=None if signed else "that the cloud encrypts the credentials properly",
-    )
-
-
-def _is_devices(case: Case, test: KeyTest) -> bool:
-    """Whether a test refutes a key that the device surely holds: sent by it, or bound to its id."""
-    if test.state != "not_below_modulus":
-        return False
-    if test.role == "sent":
-        return True
-    return test.private and case.device_id is not None and _owner(case, test.key) == case.device_id
 
 
 def _device_tests(case: Case) -> list[KeyTest]:

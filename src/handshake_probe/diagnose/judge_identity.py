@@ -6,10 +6,10 @@ from handshake_probe.diagnose.case import OPENED, Case
 from handshake_probe.diagnose.judge_form import foreign_answer, surplus_nonce
 from handshake_probe.diagnose.judge_nonce import accepted_by_first_hop, judge_foreign_nonce
 from handshake_probe.diagnose.judge_register import judge_register
+from handshake_probe.diagnose.judge_sizes import repeated_identity, small_identities
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
-from handshake_probe.diagnose.key_sizes import WEIGHTY, identity_clues, identity_sizes, too_small
+from handshake_probe.diagnose.key_sizes import identity_clues
 from handshake_probe.diagnose.path_rules import peer_gone
-from handshake_probe.keys.particle import PARTICLE_SOURCE
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
 # Clouds answer an identity within a second; JS servers wait 10 or 30 s for one, devices 20 s.
@@ -34,7 +34,7 @@ def judge_identity(case: Case) -> Judgement:
     return (
         foreign_answer(case)
         or mismatch_by_keys(case)
-        or _repeated(case)
+        or repeated_identity(case)
         or surplus_nonce(case)
         or _partial_credentials(case)
         or _by_ending(case)
@@ -88,56 +88,6 @@ def mismatch_by_keys(case: Case) -> Judgement | None:
         "the cloud cannot read it.",
         others=() if certain else (Cause.SERVER_FAULT,),
         assumption=None if certain else f"that {name} is this cloud's key",
-    )
-
-
-def _repeated(case: Case) -> Judgement | None:
-    """An identity that was sent before, to another nonce: it cannot answer this one."""
-    connection = case.connection
-    identity, nonce = connection.identity, connection.nonce
-    if identity is None or identity.digest is None or nonce is None or nonce.digest is None:
-        return None
-    for other in case.siblings:
-        if (
-            other.stream < connection.stream
-            and other.identity is not None
-            and other.identity.digest == identity.digest
-            and other.nonce is not None
-            and other.nonce.digest not in (None, nonce.digest)
-        ):
-            return caused(
-                Cause.DEVICE_FAULT,
-                Mechanism.IDENTITY_REPEATED,
-                Clue(
-                    "HP209",
-                    f"This identity was sent in stream {other.stream} already, for another nonce.",
-                    (connection.id, other.id, *frames(identity.frame, other.identity.frame)),
-                ),
-                "The device sends an identity again that was made for an earlier nonce: a cloud "
-                "must refuse it. Its random numbers stand still, or a recording is being replayed.",
-            )
-    return None
-
-
-def _by_sizes(case: Case, clue: Clue) -> Judgement | None:
-    """Identities that are all far too small for the cloud's key, and all refused."""
-    sizes = identity_sizes(case)
-    small = None if sizes is None else too_small(case, sizes)
-    if small is None or small.confidence is not Confidence.LIKELY:
-        return None
-    name = case.keys.name(case.keys.cloud_key or "")
-    if not case.keys.cloud_key_certain and name != PARTICLE_SOURCE:
-        return None  # of another cloud's key, small identities say nothing
-    return caused(
-        Cause.SERVER_KEY_MISMATCH,
-        Mechanism.IDENTITY_NOT_DECRYPTABLE,
-        small,
-        "The device's identities are refused, and all of them are smaller than identities made "
-        "with the cloud's key would be: it holds another server key, or a damaged one.",
-        clue,
-        others=(Cause.DEVICE_UNKNOWN, Cause.DEVICE_KEY_CORRUPTION, Cause.SERVER_FAULT),
-        assumption=f"that a chance below {WEIGHTY:.0e} did not come true, and that "
-        f"{name} is this cloud's key",
     )
 
 
@@ -288,7 +238,7 @@ def _cloud_closed(case: Case, waited: float) -> Judgement:
             "The public key the cloud has on file for this device (`--keys <id>.pub.pem`).",
         )
     first_hop = accepted_by_first_hop(case)
-    sized = None if opened is not None or first_hop else _by_sizes(case, clue)
+    sized = None if opened is not None or first_hop else small_identities(case, clue)
     if sized is not None:
         return sized
     candidates: tuple[Cause, ...] = OPEN_QUESTION

@@ -32,6 +32,9 @@ from handshake_probe.keys.slots import SERVER_SLOTS, AddressKind, AddressRecord
 
 TCP_PORT, UDP_PORT = 5683, 5684
 
+# Keys that are sound, and none that this tool could read or a device use.
+_SOUND_ELSEWHERE = frozenset({Code.WRONG_SIZE, Code.ENCRYPTED})
+
 PRIVATE_ROLES = frozenset({KeyRole.CLOUD_PRIVATE, KeyRole.DEVICE_PRIVATE, KeyRole.EC_PRIVATE})
 
 
@@ -117,7 +120,7 @@ def _unreadable(name: str, data: bytes, refusal: NoUsableKey) -> Checked:
         form=refusal.looks_like,
         key=None,
         firmware=Firmware.UNUSABLE if slot else Firmware.NOT_USED,
-        tools=Tools.REFUSE,
+        tools=Tools.ACCEPT if defect.code in _SOUND_ELSEWHERE else Tools.REFUSE,
         defects=(defect,),
     )
 
@@ -219,7 +222,7 @@ def _about_address(key: KeyFile) -> list[Defect]:
 def _leads_to_particle(record: AddressRecord) -> bool | None:
     """Whether a device with this record talks to Particle's cloud; None when it cannot be told."""
     if record.kind in (AddressKind.UNSET, AddressKind.DAMAGED):
-        return True if record.kind is AddressKind.UNSET else None
+        return True  # its default
     host = record.host or ""
     if record.kind is AddressKind.DOMAIN:
         return is_particle_name(host)

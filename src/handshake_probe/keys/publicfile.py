@@ -34,7 +34,7 @@ def public_key_file(source: Source, key: RsaPublic) -> KeyFile:
     """Make a cloud's public key or a registered key. Raises KeyFileError for other sizes."""
     bits = size_class(key.n)
     if bits is None:
-        raise source.refusal(f"an RSA public key of {key.n.bit_length()} bits")
+        raise source.refusal(f"an RSA public key of {key.n.bit_length()} bits", Code.WRONG_SIZE)
     found = list(source.defects) + public_half_defects(key.n, key.e, bits)
     container = "PKCS#1 public" if key.container == "PKCS#1" else key.container
     form, address = _form(source, container, key.end, found)
