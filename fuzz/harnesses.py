@@ -14,6 +14,7 @@ from fuzz.grammar import pieces, segments
 
 from handshake_probe import pipeline
 from handshake_probe.errors import KeyFileError, UnreadableInput
+from handshake_probe.keys.check import check_key
 from handshake_probe.keys.files import read_key
 from handshake_probe.keys.keyring import Keyring
 from handshake_probe.packets.decode import Decoder
@@ -113,7 +114,8 @@ def _require_order(handed: list[FlowPiece]) -> None:
 
 
 def keys(data: bytes) -> None:
-    """Key files, PEM or DER or read from flash: a key, or a refusal."""
+    """Key files, PEM or DER or read from flash: a key, or a refusal; a check takes both."""
+    check_key("fuzz.der", data)
     try:
         read_key("fuzz.der", data)
     except KeyFileError:
