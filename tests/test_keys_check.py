@@ -353,6 +353,22 @@ def test_a_damaged_public_key_is_a_copy_and_no_other_key() -> None:
     assert (tie.relation, tie.code) == (Relation.COPY, Code.DAMAGED_COPY)
 
 
+def test_a_whole_register_is_compared_where_something_is_shared() -> None:
+    keys = [spki(p * q, 65537) for p, q in combinations(pool(), 2)]
+    files = [(f"{number:024x}.pub.der", key) for number, key in enumerate(keys)]
+    files.append((f"{5:024x}.der", SLOT))
+    files.append((f"{9:024x}_handshake.pub.der", keys[9]))
+    files.append((f"{ID}.pub.der", keys[700]))
+    found = {(tie.first, tie.second): tie.code for tie in tied(*files)}
+    # The first pair of the pool is the slot's own key, under another id.
+    assert found == {
+        (0, 780): Code.KEY_WITH_SEVERAL_IDS,
+        (5, 780): Code.HALVES_DIFFER,
+        (9, 781): None,
+        (700, 782): Code.KEY_WITH_SEVERAL_IDS,
+    }
+
+
 # Conversion.
 
 

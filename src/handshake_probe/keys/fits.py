@@ -7,7 +7,8 @@ beside the only cloud's private key. Where nothing says so, two keys are merely 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import combinations
@@ -19,6 +20,9 @@ from handshake_probe.keys.known import describe_copy
 from handshake_probe.keys.particle import PARTICLE_CLOUD
 
 PARTICLE = -1  # in the place of a file: the Particle cloud's built-in key
+
+_FEW = 300  # keys that are all compared with each other
+_Placed = tuple[int, KeyFile]  # a key and its place in the list
 
 _PUBLIC = frozenset(
     {KeyRole.CLOUD_PUBLIC, KeyRole.REGISTERED, KeyRole.PRESENTED, KeyRole.EC_PUBLIC}
@@ -71,7 +75,7 @@ def ties(files: Sequence[Checked]) -> list[Tie]:
     found = []
     keys = [(place, file.key) for place, file in enumerate(files) if file.key is not None]
     judge = _Judge([key for _, key in keys])
-    for (first, a), (second, b) in combinations(keys, 2):
+    for (first, a), (second, b) in _pairs(keys):
         tie = _fit(first, a, second, b) or judge.mismatch(first, a, second, b)
         if tie is not None:
             found.append(tie)
@@ -80,6 +84,27 @@ def ties(files: Sequence[Checked]) -> list[Tie]:
         if tie is not None:
             found.append(tie)
     return found
+
+
+def _pairs(keys: Sequence[_Placed]) -> Iterable[tuple[_Placed, _Placed]]:
+    """All pairs of a few keys; of many, those that share a key, a device or the part of a cloud.
+
+    A whole register is thousands of keys of different devices, which have nothing to do with each
+    other unless something is shared.
+    """
+    if len(keys) <= _FEW:
+        return combinations(keys, 2)
+    groups: dict[str, list[_Placed]] = defaultdict(list)
+    for place, key in keys:
+        marks = {key.fingerprint, key.device_id, "cloud" if key.role.startswith("cloud") else None}
+        for mark in marks - {None}:
+            groups[str(mark)].append((place, key))
+    pairs = {
+        (first[0], second[0]): (first, second)
+        for group in groups.values()
+        for first, second in combinations(group, 2)
+    }
+    return [pair for _, pair in sorted(pairs.items(), key=lambda item: item[0])]
 
 
 def _fit(first: int, a: KeyFile, second: int, b: KeyFile) -> Tie | None:
