@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from handshake_probe.protocol.device_errors import DeviceError
+from handshake_probe.protocol.device_errors import ERRORS, DeviceError
 from handshake_probe.protocol.settings import Generation
 
-# Up to 1.5 errors are logged and shown as they are numbered; 2.0 logs system errors instead, and
-# shows red for all of them.
+# Up to 1.5 errors are logged and shown as they are numbered.
 _OLD = frozenset({Generation.CORE, Generation.V1_0})
-_COLOURS = {
-    DeviceError.DECRYPTION_ERROR: "orange",
-    DeviceError.AUTHENTICATION_ERROR: "magenta",
-}
-_SYSTEM_ERRORS = {
-    DeviceError.PING_TIMEOUT: -160,
-    DeviceError.MALFORMED_MESSAGE: -240,
-    DeviceError.DECRYPTION_ERROR: -240,
-    DeviceError.ENCRYPTION_ERROR: -240,
-    DeviceError.AUTHENTICATION_ERROR: -130,
-    DeviceError.MESSAGE_TIMEOUT: -160,
-    DeviceError.LIGHTSSL_BLOCKING_RECEIVE: -220,
-    DeviceError.LIGHTSSL_RECEIVE: -220,
-    DeviceError.LIGHTSSL_HANDSHAKE_NONCE: -220,
-    DeviceError.LIGHTSSL_HANDSHAKE_RECV_KEY: -220,
-}
 
 _ORANGE = {True: "three", False: "two", None: "two or three"}
 LOST = "LED: breathing cyan, then blinking cyan again"
@@ -43,9 +26,10 @@ def failed(error: DeviceError | None, generation: Generation) -> str:
     """Say how a failed handshake is logged and shown; None is no error that firmware knows."""
     if error is None:
         return "LED: blinking cyan"
+    row = ERRORS[error]
     old = generation in _OLD
-    colour = _COLOURS.get(error, "red") if old else "red"
-    code = error.value if old else _SYSTEM_ERRORS.get(error)
-    logged = "" if code is None else f", logged as {code}"
+    colour = row.flash if old else "red"
+    code = error if old else row.system_error
+    logged = "" if code is None else f", logged as {code.value}"
     pace = "blinking" if generation is Generation.CORE else "fast blinking"
     return f"error {error.value} {error.name}{logged}; LED: {pace} cyan, then one {colour} flash"

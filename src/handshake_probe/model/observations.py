@@ -20,6 +20,7 @@ from handshake_probe.model.probed import (
     UdpProbed,
     VantageSeen,
 )
+from handshake_probe.model.symptoms import DeviceLogSeen, LedSeen
 from handshake_probe.model.vocabulary import EndedBy, Stage
 
 
@@ -328,4 +329,6 @@ AnyObservation = (
     | IdleProbed
     | HandshakeProbed
     | PacketsRecorded
+    | LedSeen
+    | DeviceLogSeen
 )
