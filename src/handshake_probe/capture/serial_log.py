@@ -1,6 +1,7 @@
 """Reads serial logs: text files with the time that the terminal program put before each line.
 
-A stamp is a date with a time (local time where it names no zone), or a time alone. Encodings are UTF-8 and, as Windows shells write, UTF-16 with a byte order mark.
+A stamp is a date with a time (local time where it names no zone), or a time alone. Encodings are
+UTF-8 and, as Windows shells write, UTF-16 with a byte order mark.
 """
 
 from __future__ import annotations

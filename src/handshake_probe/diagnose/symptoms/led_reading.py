@@ -1,0 +1,107 @@
+"""What a phrase about the LED says on its own, for one version of Device OS or for all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from handshake_probe.diagnose.symptoms.led_flashes import FLASHES
+from handshake_probe.diagnose.symptoms.led_row import LedRow
+from handshake_probe.diagnose.symptoms.led_states import OTHER, STATES
+from handshake_probe.model.vocabulary import Cause, Stage
+from handshake_probe.protocol.device_os import SYSTEM_ERRORS, DeviceOs
+from handshake_probe.protocol.led_phrase import Phrase, Signal, parse_phrase
+
+ROWS: tuple[LedRow, ...] = (*FLASHES, *STATES)  # the first that fits is the most telling
+
+
+@dataclass(frozen=True, slots=True)
+class LedReading:
+    """One row, or the rows of several versions when the version is not known."""
+
+    phrase: Phrase
+    version: DeviceOs | None
+    rows: tuple[LedRow, ...]
+
+    @property
+    def possible(self) -> tuple[LedRow, ...]:
+        """The rows of firmware that can show this; all of them when none can."""
+        return tuple(row for row in self.rows if not row.impossible) or self.rows
+
+    @property
+    def candidates(self) -> tuple[Cause, ...]:
+        """Causes that remain, most likely first."""
+        found = [cause for row in self.possible for cause in row.candidates]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def likely(self) -> bool:
+        """Whether the first candidate stands out in every version."""
+        first = {row.candidates[0] for row in self.possible}
+        return len(first) == 1 and all(row.likely for row in self.possible)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the device itself names the step that failed."""
+        return all(row.exact for row in self.possible)
+
+    @property
+    def impossible(self) -> bool:
+        """Whether the firmware of the given version cannot show it."""
+        return all(row.impossible for row in self.rows)
+
+    @property
+    def rules_out(self) -> tuple[Cause, ...]:
+        """Causes that every version excludes."""
+        return tuple(
+            cause for cause in Cause if all(cause in row.rules_out for row in self.possible)
+        )
+
+    @property
+    def stages(self) -> tuple[Stage, Stage]:
+        """The least and the most a connection can have reached."""
+        least = min((row.stages[0] for row in self.possible), key=lambda stage: stage.order)
+        most = max((row.stages[1] for row in self.possible), key=lambda stage: stage.order)
+        return least, most
+
+    @property
+    def shows_version(self) -> DeviceOs | None:
+        """Device OS is older than this, as the pattern itself shows."""
+        if self.version is None and len(self.possible) < len(self.rows):
+            return SYSTEM_ERRORS
+        return None
+
+    def filled(self, step: str) -> str:
+        """A step of a row with the phrase in it."""
+        return step.replace("{phrase}", str(self.phrase))
+
+
+def read_led(phrase: Phrase, version: DeviceOs | None = None) -> LedReading:
+    """What the most telling part of the phrase says."""
+    rows = next((found for key in _KEYS if (found := _rows(key, phrase))), [OTHER])
+    if version is not None:
+        rows = [row for row in rows if row.holds_for(version)]
+    return LedReading(phrase, version, tuple(rows))
+
+
+def words_of(row: LedRow) -> Phrase:
+    """The row's own phrase."""
+    return parse_phrase(row.shown)
+
+
+_KEYS = tuple(dict.fromkeys(row.key for row in ROWS))
+
+
+def _rows(key: str, phrase: Phrase) -> list[LedRow]:
+    return [row for row in ROWS if row.key == key and _shown(row, phrase)]
+
+
+def _shown(row: LedRow, phrase: Phrase) -> bool:
+    if row.beside is not None and not phrase.of(row.beside):
+        return False
+    return any(_fits(row, signal) for signal in phrase.of(row.colour))
+
+
+def _fits(row: LedRow, signal: Signal) -> bool:
+    if signal.pattern not in row.patterns:
+        return False
+    return not row.counts or signal.count in row.counts
