@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 from handshake_probe.capture.looks import describe_content
 from handshake_probe.errors import UnreadableInput
-from handshake_probe.protocol.device_log import say, take_apart
 
 _HEAD = 512  # bytes that tell text from captures
 _SEARCH = 1 << 20  # bytes searched for the first line of a device
@@ -69,7 +68,7 @@ def is_serial_log(path: str) -> bool:
             if _encoding(head) == "utf-8" and describe_content(head) != "plain text":
                 return False
             stream.seek(0)
-            return any(say(take_apart(text)) is not None for text in _texts(stream.read(_SEARCH)))
+            return any(_says(text) for text in _texts(stream.read(_SEARCH)))
     except (OSError, ValueError):
         return False  # the reader of captures says what is wrong with it
 
@@ -91,7 +90,7 @@ def read_serial_log(path: str) -> SerialLog:
     clock = Clock.NONE
     total = 0
     for total, text in enumerate(_texts(data), 1):
-        if say(take_apart(text)) is None:
+        if not _says(text):
             continue
         found, time = _stamp(text)
         if found is not Clock.NONE:
@@ -103,6 +102,12 @@ def read_serial_log(path: str) -> SerialLog:
             for line in kept
         ]
     return SerialLog(path, hashlib.sha256(data).hexdigest(), clock, tuple(kept), total)
+
+
+def _says(text: str) -> bool:
+    from handshake_probe.protocol.device_log import say, take_apart  # not for captures
+
+    return say(take_apart(text)) is not None
 
 
 def _encoding(head: bytes) -> str:

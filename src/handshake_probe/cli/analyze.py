@@ -8,13 +8,17 @@ import click
 
 from handshake_probe import pipeline
 from handshake_probe.capture.inputs import Engine
+from handshake_probe.capture.serial_log import is_serial_log
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
+from handshake_probe.cli.phrases import VERSION, phrase_of
 from handshake_probe.cli.progress import progress_of
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.keys.keyring import Keyring
 from handshake_probe.model.measurement import Measurement, to_json
+from handshake_probe.protocol.device_os import DeviceOs
+from handshake_probe.protocol.led_phrase import Phrase
 from handshake_probe.report.safe import safe_json
 
 _CAPTURE_HELP = "give captures (pcap, pcapng, also compressed) as arguments, and keys with --keys"
@@ -29,6 +33,8 @@ _KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
         "analyze a.pcap b.pcap --cloud-key cloud.pem --format json",
         "analyze own-cloud.pcap --port 8883 --keys cloud_public.der",
         "analyze - < home.pcapng.gz",
+        "analyze home.pcapng serial.log",
+        'analyze home.pcapng --led "cyan, one red flash"',
     ),
 )
 @click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True)
@@ -55,6 +61,18 @@ _KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
     help="A port where the cloud listens, besides 5683; may be repeated.",
 )
 @click.option(
+    "--led",
+    metavar="TEXT",
+    help="What the device's LED shows, as in 'handshake-probe led'; weighed with the rest.",
+)
+@click.option(
+    "--device-os",
+    "version",
+    metavar="VERSION",
+    type=VERSION,
+    help="The device's version of Device OS, for --led.",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["text", "json"]),
@@ -76,6 +94,8 @@ def command(
     keys: tuple[str, ...],
     cloud_keys: tuple[str, ...],
     ports: tuple[int, ...],
+    led: str | None,
+    version: DeviceOs | None,
     form: str,
     engine: str,
     messages: bool,
@@ -83,7 +103,7 @@ def command(
     """Say which devices tried, how far each handshake came, and what ended it.
 
     CAPTURE is a pcap or pcapng file, also inside gzip, zstd, xz, bzip2 or LZ4; - is standard
-    input. Nothing is sent anywhere.
+    input. A serial log of a device may stand beside captures, or alone. Nothing is sent anywhere.
     """
     try:
         keyring, notes = pipeline.load_keys(keys, cloud_keys)
@@ -91,21 +111,56 @@ def command(
         return complaints.expected(error, _KEY_HELP)
     for line in notes:
         complaints.note(line)
-    codes = []
-    for number, path in enumerate(captures):
+    phrase = None
+    if led is not None and (phrase := phrase_of(led)) is None:
+        return ExitCode.UNUSABLE
+    logs = [path for path in captures if is_serial_log(path)]
+    alone = not logs and phrase is None
+    codes: list[ExitCode] = []
+    held: list[Measurement] = []  # to be judged together with logs and LED
+    shown = 0
+    for path in captures:
+        if path in logs:
+            continue
         measurement, code = _measure(path, keyring, frozenset(ports), Engine(engine))
-        codes.append(code)
+        if measurement is None or alone:
+            codes.append(code)
         if measurement is None:
             continue
-        if form == "json":
-            sys.stdout.buffer.write(safe_json(to_json(measurement)) + b"\n")
+        if alone:
+            _show(measurement, form, apart=shown > 0, messages=messages)
+            shown += 1
         else:
-            _show(measurement, apart=number > 0, messages=messages)
-        sys.stdout.flush()
+            held.append(measurement)
         if code is ExitCode.INTERRUPTED:
             complaints.say("interrupted: this is the verdict over what was read")
+            codes.append(code)
             break
-    return merged(codes)
+    if alone:
+        return merged(codes)
+    together, more = _together(held, logs, phrase, version)
+    for measurement in together:
+        _show(measurement, form, apart=shown > 0, messages=messages)
+        shown += 1
+        more.append(exit_code_of(measurement.verdict.cause))
+    return merged([*codes, *more])
+
+
+def _together(
+    captures: list[Measurement], logs: list[str], phrase: Phrase | None, version: DeviceOs | None
+) -> tuple[list[Measurement], list[ExitCode]]:
+    """Documents of captures, logs and LED, and the codes of logs that could not be read."""
+    from handshake_probe.pipeline import symptoms  # its tables are not for captures alone
+
+    read = []
+    codes = []
+    for path in logs:
+        try:
+            read.append(symptoms.read_log(path))
+        except HandshakeProbeError as error:
+            codes.append(complaints.expected(error, _CAPTURE_HELP))
+    led = None if phrase is None else symptoms.Led(phrase, version)
+    return symptoms.judge_together(captures, read, led), codes
 
 
 def _measure(
@@ -126,9 +181,13 @@ def _measure(
     return measurement, exit_code_of(measurement.verdict.cause)
 
 
-def _show(measurement: Measurement, *, apart: bool, messages: bool) -> None:
-    from handshake_probe.report.terminal import write_text  # rich: not for JSON
+def _show(measurement: Measurement, form: str, *, apart: bool, messages: bool) -> None:
+    if form == "json":
+        sys.stdout.buffer.write(safe_json(to_json(measurement)) + b"\n")
+    else:
+        from handshake_probe.report.terminal import write_text  # rich: not for JSON
 
-    if apart:
-        sys.stdout.write("\n")
-    write_text(measurement, sys.stdout, messages=messages)
+        if apart:
+            sys.stdout.write("\n")
+        write_text(measurement, sys.stdout, messages=messages)
+    sys.stdout.flush()

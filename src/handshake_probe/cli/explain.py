@@ -1,4 +1,4 @@
-"""`explain`: the catalogue of findings."""
+"""`explain`: findings, numbers, signals, stages, remedies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from handshake_probe.cli.exits import ExitCode
 from handshake_probe.cli.front import PROGRAM
 from handshake_probe.cli.root import examples
 from handshake_probe.diagnose.catalogue import CATALOGUE
-from handshake_probe.report.explanation import write_explanation, write_index
+from handshake_probe.report.explanation import write_explanation, write_index, write_topics
 
 # What stands in a remedy when it is not about one case.
 _ANY_CASE = {
@@ -22,31 +22,70 @@ _ANY_CASE = {
 }
 
 
-@click.command("explain", epilog=examples("explain", "explain HP201"))
-@click.argument("code", required=False)
+@click.command(
+    "explain",
+    context_settings={"ignore_unknown_options": True},  # -26 is a number
+    epilog=examples(
+        "explain",
+        "explain HP201",
+        "explain code=7",
+        "explain -220",
+        'explain "one red flash"',
+        'explain "factory reset"',
+    ),
+)
+@click.argument("words", metavar="[TOPIC]", nargs=-1)
 @click.pass_context
-def command(context: click.Context, code: str | None) -> ExitCode:
-    """Explain a finding: what it means, how it is seen, what would change our mind, what helps.
+def command(context: click.Context, words: tuple[str, ...]) -> ExitCode:
+    """Explain a finding, a number in a device's log, a signal of its LED, or a remedy.
 
-    Without CODE, list all findings.
+    Without TOPIC, list all there is.
     """
-    if code is None:
-        rows = [(entry.code, str(entry.severity), entry.title) for entry in CATALOGUE.values()]
-        write_index(sys.stdout, rows)
+    asked = " ".join(words)
+    if not asked.strip():
+        return _list()
+    entry = CATALOGUE.get(asked.upper())
+    if entry is not None:
+        write_explanation(
+            sys.stdout,
+            heading=f"{entry.code} {entry.severity}: {entry.title}",
+            paragraphs=[
+                ("what it means", entry.meaning),
+                ("how it is seen", entry.detection),
+                ("what would change our mind", entry.doubt),
+            ],
+            remedy=[step.format_map(_ANY_CASE) for step in entry.remedy],
+        )
         return ExitCode.HEALTHY
-    entry = CATALOGUE.get(code.upper())
-    if entry is None:
-        near = difflib.get_close_matches(code.upper(), CATALOGUE, 1)
-        hint = f"did you mean {near[0]}?" if near else f"'{PROGRAM} explain' lists them all"
-        raise click.UsageError(f"no such finding '{code}'; {hint}", context)
+    from handshake_probe.diagnose.symptoms.topics import find_topic  # not for findings
+
+    topic = find_topic(asked)
+    if topic is None:
+        raise click.UsageError(_unknown(asked), context)
     write_explanation(
-        sys.stdout,
-        heading=f"{entry.code} {entry.severity}: {entry.title}",
-        paragraphs=[
-            ("what it means", entry.meaning),
-            ("how it is seen", entry.detection),
-            ("what would change our mind", entry.doubt),
-        ],
-        remedy=[step.format_map(_ANY_CASE) for step in entry.remedy],
+        sys.stdout, heading=topic.heading, paragraphs=topic.paragraphs, remedy=topic.steps
     )
     return ExitCode.HEALTHY
+
+
+def _list() -> ExitCode:
+    from handshake_probe.diagnose.symptoms.topics import list_topics
+
+    rows = [(entry.code, str(entry.severity), entry.title) for entry in CATALOGUE.values()]
+    write_index(sys.stdout, rows)
+    write_topics(sys.stdout, list(list_topics()))
+    return ExitCode.HEALTHY
+
+
+def _unknown(asked: str) -> str:
+    """What to say about words that nothing explains."""
+    if asked.upper().startswith("HP") and asked[2:3].isdigit():
+        near = difflib.get_close_matches(asked.upper(), CATALOGUE, 1)
+        hint = f"did you mean {near[0]}?" if near else f"'{PROGRAM} explain' lists them all"
+        return f"no such finding '{asked}'; {hint}"
+    from handshake_probe.diagnose.symptoms.topics import list_topics
+
+    names = {topic.name for topic in list_topics()}
+    near = difflib.get_close_matches(asked.lower(), names, 1)
+    hint = f"did you mean '{near[0]}'?" if near else f"'{PROGRAM} explain' lists what there is"
+    return f"nothing explains '{asked}'; {hint}"

@@ -12,10 +12,11 @@ PROGRAM = "handshake-probe"
 COMMANDS = {
     "analyze": "Say what ended the handshakes in a capture.",
     "diagnose": "Judge saved measurements again, also a capture beside a probe.",
-    "explain": "Explain a finding, such as HP201.",
+    "explain": "Explain a finding, a number, a signal or a remedy.",
     "probe": "Ask the network, from this machine, whether it carries the handshake.",
     "keys": "Say what key files are and whether devices can use them.",
     "lab": "Play a cloud or a device, also a faulty one.",
+    "led": "Say what the LED of a device tells.",
     "doctor": "Say what works on this machine.",
     "schema": "Print the JSON Schema of the JSON output.",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -101,7 +102,7 @@ class ConnectionReport(msgspec.Struct, frozen=True, kw_only=True):
 class DeviceReport(msgspec.Struct, frozen=True, kw_only=True):
     """One device and its verdict."""
 
-    address: str
+    address: str  # empty where a log or an LED names none
     device_id: str | None
     mac: str | None
     vendor: str | None  # a hint from the MAC's prefix, never proof
@@ -144,7 +145,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """One capture or one run."""
 
     schema: str
-    kind: str  # "capture", "probe"
+    kind: str  # "capture", "probe", "log" (a serial log alone), "led" (seen, alone)
     source: Source
     software: Software
     keys: list[KeyUsed]
@@ -152,6 +153,36 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     devices: list[DeviceReport]
     observations: list[AnyObservation]
     findings: list[Finding]
+
+
+def revised(
+    measurement: Measurement,
+    *,
+    verdict: Verdict | None = None,
+    devices: list[DeviceReport] | None = None,
+    observations: list[AnyObservation] | None = None,
+    findings: list[Finding] | None = None,
+) -> Measurement:
+    """The same document with these parts in place of its own."""
+    parts = {
+        "verdict": verdict,
+        "devices": devices,
+        "observations": observations,
+        "findings": findings,
+    }
+    changed = {name: part for name, part in parts.items() if part is not None}
+    return msgspec.structs.replace(measurement, **changed)
+
+
+def judged_anew(device: DeviceReport, verdict: Verdict) -> DeviceReport:
+    """The same device with another verdict."""
+    return msgspec.structs.replace(device, verdict=verdict)
+
+
+def naming(verdict: Verdict, findings: Iterable[Finding]) -> Verdict:
+    """The same verdict, naming these findings as well."""
+    codes = [*verdict.findings, *(finding.code for finding in findings)]
+    return msgspec.structs.replace(verdict, findings=list(dict.fromkeys(codes)))
 
 
 def to_json(measurement: Measurement) -> bytes:

@@ -56,11 +56,12 @@ class LogAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_line: int
     end: AttemptEnd
     stage: Stage
-    time: float | None = None  # of its first line, seconds since the epoch, where the log has it
+    time: float | None = None  # of its first line, as the log's `first`
     uptime: float | None = None  # of its first line, seconds since the device started
     cloud: str | None = None  # address the device resolved or connected to
     code: int | None = None  # of "Cloud handshake failed" or "Cloud socket connection failed"
     error: int | None = None  # protocol error, where the log names it
+    waited: float | None = None  # seconds from the last step to the failure
     internet: bool | None = None  # what the device's own internet test found
 
 
@@ -70,8 +71,8 @@ class DeviceLogSeen(Observation, frozen=True, kw_only=True, tag="device_log"):
     path: str
     sha256: str
     lines: int
-    clock: str  # "wall", "uptime" or "none": what the lines are stamped with
-    first: float | None = None  # seconds since the epoch, with clock "wall"
+    clock: str  # what stamps the lines: "wall", "time_of_day" (no date), "uptime", "none"
+    first: float | None = None  # seconds since the epoch; since midnight with "time_of_day"
     last: float | None = None
     device_os: str | None = None  # as the log names it
     at_least: str | None = None  # Device OS, as the form of the log shows
@@ -85,3 +86,24 @@ class DeviceLogSeen(Observation, frozen=True, kw_only=True, tag="device_log"):
     notes: dict[str, int] = {}  # other known lines, by kind: the first line number
     device: str | None = None  # address of the device it is judged with
     joined: str | None = None  # why: "device_id", "address", "same_minutes", "only_device"
+
+    def on_day(self, midnight: float) -> DeviceLogSeen:
+        """The same log on the day that begins at `midnight`, for clock "time_of_day"."""
+
+        def dated(time: float | None) -> float | None:
+            return None if time is None else time + midnight
+
+        attempts = [
+            msgspec.structs.replace(attempt, time=dated(attempt.time)) for attempt in self.attempts
+        ]
+        return msgspec.structs.replace(
+            self,
+            clock="wall",
+            first=dated(self.first),
+            last=dated(self.last),
+            attempts=attempts,
+        )
+
+    def judged_with(self, observation_id: str, device: str, joined: str) -> DeviceLogSeen:
+        """The same log, under another id, beside a device of a capture."""
+        return msgspec.structs.replace(self, id=observation_id, device=device, joined=joined)

@@ -152,3 +152,5 @@ class Mechanism(StrEnum):
     NO_IPV4 = "no_ipv4"
     IDLE_TIMEOUT = "idle_timeout"
     DEVICE_SINGLED_OUT = "device_singled_out"  # this device alone is blocked
+    CONNECT_FAILED = "connect_failed"  # in the device's own words, which do not say how
+    HANDSHAKE_FAILED = "handshake_failed"  # likewise

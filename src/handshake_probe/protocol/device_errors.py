@@ -186,6 +186,11 @@ def numbering_of(code: int) -> Numbering:
     return Numbering.SYSTEM if code <= SystemCode.UNKNOWN else Numbering.SOCKET
 
 
+def error_of(number: int | None) -> DeviceError | None:
+    """The protocol error with this number, None for a number without one."""
+    return next((error for error in ERRORS if error == number), None)
+
+
 def errors_logged_as(code: int) -> tuple[DeviceError, ...]:
     """The protocol errors that a number can stand for; none for a socket's result."""
     return tuple(

@@ -57,7 +57,6 @@ class Said(StrEnum):
     TOOL_REFUSED = "tool_refused"
     TINKER = "tinker"
     ADDRESS_DEFAULTED = "address_defaulted"
-    NETWORK_RESET = "network_reset"
     DTLS = "dtls"
     PANIC = "panic"
 
@@ -82,7 +81,7 @@ _TEXTS: tuple[tuple[str, Said], ...] = (
     (r"unable to resolve ip", Said.NOT_RESOLVED),
     (r"resolved host(?: \S+)? to " + _ADDRESS, Said.RESOLVED),
     (r"connect(?:ed to cloud|ion attempt to) " + _ADDRESS, Said.RESOLVED),
-    (r"cloud socket connection failed\D{0,8}" + _NUMBER, Said.SOCKET_FAILED),
+    (r"cloud socket connection failed[^\d-]{0,8}" + _NUMBER, Said.SOCKET_FAILED),
     (r"cloud socket connected", Said.SOCKETED),
     (r"starting handshake", Said.STARTED),
     (r"started[:,] receive nonce", Said.STARTED),
@@ -99,7 +98,7 @@ _TEXTS: tuple[tuple[str, Said], ...] = (
     (r"could not receive hello response", Said.NO_HELLO),
     (r"sending hello message|receiving hello response", Said.HELLO),
     (r"han(?:d)?shake: completed", Said.COMPLETED),
-    (r"cloud handshake failed\D{0,8}" + _NUMBER, Said.FAILED),
+    (r"cloud handshake failed[^\d-]{0,8}" + _NUMBER, Said.FAILED),
     (r"handshake failed(?: with code|:) (\d{1,6})\b", Said.ERROR),
     (r"event loop error " + _NUMBER, Said.LOST),
     (r"cloud: disconnect", Said.DISCONNECTING),
@@ -120,7 +119,6 @@ _TEXTS: tuple[tuple[str, Said], ...] = (
     (r"keys doctor|new key created|okay! new keys in place", Said.NEW_KEY),
     (r"tinker\.bin|flash (?:--usb |--serial )?\S{0,64}\s?tinker", Said.TINKER),
     (r"read server address = type:255", Said.ADDRESS_DEFAULTED),
-    (r"resetting wlan", Said.NETWORK_RESET),
     (r"panic, ", Said.PANIC),
 )
 _PATTERNS = tuple((re.compile(text, re.IGNORECASE), said) for text, said in _TEXTS)

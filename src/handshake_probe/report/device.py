@@ -58,14 +58,17 @@ def most_telling(connections: Sequence[ConnectionReport], cause: Cause) -> Conne
     return candidates[-1] if candidates else None
 
 
-def show_verdict(page: Page, verdict: Verdict, stages: Mapping[Stage, str] = DEVICE_STAGES) -> None:
+def show_verdict(
+    page: Page, verdict: Verdict, stages: Mapping[Stage, str] | None = DEVICE_STAGES
+) -> None:
     """Symbol, word and colour; the summary; how far it went and what else it could be."""
     symbol = CAUSES[verdict.cause].symbol
     title = f"{getattr(page.glyphs, symbol)} {spaced(verdict.cause).upper()}"
     page.line((title + _sureness(page, verdict), STYLES[symbol]), hang=2)
     page.line(verdict.summary, indent=2)
     page.blank()
-    page.field("got as far as", stages[verdict.stage])
+    if stages is not None:
+        page.field("got as far as", stages[verdict.stage])
     if verdict.recovered:
         page.field("recovered", "a later connection reached a session")
     others = [cause for cause in verdict.candidates if cause is not verdict.cause]

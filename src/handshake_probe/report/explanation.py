@@ -7,6 +7,8 @@ from typing import TextIO
 
 from handshake_probe.report.page import Page
 
+_NAME_LIMIT = 26  # columns of a topic's name that leave room beside it
+
 
 def write_explanation(
     stream: TextIO,
@@ -34,3 +36,19 @@ def write_index(stream: TextIO, entries: Sequence[tuple[str, str, str]]) -> None
     page = Page(stream)
     for code, severity, title in entries:
         page.field(f"{code} {severity}", title, indent=0, column=16)
+
+
+def write_topics(stream: TextIO, topics: Sequence[tuple[str, str, str]]) -> None:
+    """Writes a line for each topic, given as (section, name, title), under its section."""
+    page = Page(stream)
+    for section in dict.fromkeys(section for section, _, _ in topics):
+        rows = [(name, title) for within, name, title in topics if within == section]
+        page.blank()
+        page.line((section, "bold"))
+        widest = max(len(name) for name, _ in rows if len(name) <= _NAME_LIMIT)
+        for name, title in rows:
+            if len(name) > _NAME_LIMIT:
+                page.line((name, "dim"), indent=2)
+                page.line(title, indent=widest + 4)
+            else:
+                page.field(name, title, indent=2, column=widest + 2)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TextIO
 
-from handshake_probe.model.measurement import Finding, KeyUsed, Measurement, Source
+from handshake_probe.model.measurement import Finding, KeyUsed, Measurement
+from handshake_probe.model.symptoms import DeviceLogSeen
 from handshake_probe.model.vocabulary import SEVERITY_ORDER
 from handshake_probe.report.device import show_consequences, show_device, show_verdict
 from handshake_probe.report.findings import show_findings
@@ -24,8 +25,9 @@ def write_text(measurement: Measurement, stream: TextIO, *, messages: bool = Fal
     if measurement.kind == "probe":
         _probe(page, measurement)
         return
-    _source(page, measurement.source)
-    _keys(page, measurement.keys)
+    _source(page, measurement)
+    if measurement.kind == "capture":
+        _keys(page, measurement.keys)
     for device in measurement.devices:
         page.blank()
         show_device(page, device, _about(measurement, device.address), messages=messages)
@@ -60,8 +62,11 @@ def _about(measurement: Measurement, address: str | None) -> list[Finding]:
     return [finding for finding in measurement.findings if finding.device == address]
 
 
-def _source(page: Page, source: Source) -> None:
-    parts = [source.path, counted(source.frames, "frame")]
+def _source(page: Page, measurement: Measurement) -> None:
+    source = measurement.source
+    lines = sum(o.lines for o in measurement.observations if isinstance(o, DeviceLogSeen))
+    log = measurement.kind == "log"
+    parts = [source.path, counted(lines, "line") if log else counted(source.frames, "frame")]
     if source.first:
         parts.append(f"from {local_time(source.first, FULL_TIME)}")
     if source.truncated:

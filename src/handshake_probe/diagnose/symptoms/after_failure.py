@@ -19,9 +19,9 @@ AFTER_FAILURE: tuple[tuple[str, str], ...] = (
     ),
     (
         "back-off",
-        "Blinking cyan for 1 s after each of the first five failures, 2 s after the next five, then "
-        "4, 8, 16, 32, 64 and 128 s. Only a complete handshake resets the count; a lost session is "
-        "taken up again at once.",
+        "Blinking cyan for 1 s after each of the first five failures, 2 s after the next five, "
+        "then 4, 8, 16, 32, 64 and 128 s. Only a complete handshake resets the count; after a lost "
+        "session the device tries again at once.",
     ),
     (
         "network reset",

@@ -18,7 +18,7 @@ from handshake_probe.diagnose.symptoms.led_row import (
     READ_LOG,
     LedRow,
 )
-from handshake_probe.model.vocabulary import Cause, Stage
+from handshake_probe.model.vocabulary import Cause, Mechanism, Stage
 from handshake_probe.protocol.device_os import SYSTEM_ERRORS
 from handshake_probe.protocol.led_phrase import COUNT_LIMIT, Colour, Pattern
 
@@ -46,6 +46,7 @@ FLASHES: tuple[LedRow, ...] = (
         candidates=(Cause.DEVICE_KEY_CORRUPTION, Cause.SERVER_FAULT),
         likely=True,
         exact=True,
+        mechanism=Mechanism.CREDENTIALS_REFUSED,
         rules_out=(Cause.NETWORK_BLOCKED, Cause.SERVER_KEY_MISMATCH, Cause.DEVICE_UNKNOWN),
         assumption="that there was one flash and it was orange; two or three mean something else",
         steps=(
@@ -69,6 +70,7 @@ FLASHES: tuple[LedRow, ...] = (
         candidates=(Cause.SERVER_KEY_MISMATCH, Cause.SERVER_FAULT),
         likely=True,
         exact=True,
+        mechanism=Mechanism.SIGNATURE_BY_ANOTHER_KEY,
         rules_out=(Cause.NETWORK_BLOCKED, Cause.DEVICE_KEY_CORRUPTION, Cause.DEVICE_UNKNOWN),
         assumption="that there was one flash and it was magenta, not red",
         steps=(

@@ -28,6 +28,18 @@ class LedReading:
         return tuple(row for row in self.rows if not row.impossible) or self.rows
 
     @property
+    def newest(self) -> LedRow:
+        """The row of the newest firmware that can show this: the most careful one."""
+        return self.possible[0]
+
+    @property
+    def summary(self) -> str:
+        """One sentence."""
+        if self.impossible:
+            return "No failed handshake of this version looks like that."
+        return SUMMARIES[self.rows[0].key]
+
+    @property
     def candidates(self) -> tuple[Cause, ...]:
         """Causes that remain, most likely first."""
         found = [cause for row in self.possible for cause in row.candidates]
@@ -80,7 +92,8 @@ def read_led(phrase: Phrase, version: DeviceOs | None = None) -> LedReading:
     rows = next((found for key in _KEYS if (found := _rows(key, phrase))), [OTHER])
     if version is not None:
         rows = [row for row in rows if row.holds_for(version)]
-    return LedReading(phrase, version, tuple(rows))
+    newest_first = sorted(rows, key=lambda row: row.before is not None)
+    return LedReading(phrase, version, tuple(newest_first))
 
 
 def words_of(row: LedRow) -> Phrase:
@@ -88,6 +101,31 @@ def words_of(row: LedRow) -> Phrase:
     return parse_phrase(row.shown)
 
 
+SUMMARIES = {
+    "orange_1": "The device cannot open the cloud's answer: its own key does not fit.",
+    "magenta_1": "The device refuses the signature of the cloud's answer.",
+    "red_and_orange": "The handshake fails, and the internet test after it is shown as well.",
+    "red_1": "The TCP connection comes up, and the handshake fails.",
+    "red_2": "Failed handshakes one after another, or orange taken for red.",
+    "orange_2": "The cloud connection fails, and so does the device's internet test.",
+    "orange_3": "The cloud connection fails, and the device's internet test passes.",
+    "orange_uncounted": "The cloud connection fails; the number of flashes says how.",
+    "sos": "The firmware crashed.",
+    "cyan_breathing": "Connected: network and keys are right.",
+    "magenta_breathing": "Connected in safe mode: network and keys are right.",
+    "magenta_fast": "Connected, a firmware update is running.",
+    "magenta_uncertain": "Magenta has three meanings; its pattern decides.",
+    "cyan_fast": "The handshake is running.",
+    "cyan_blinking": "The device tries to reach the cloud.",
+    "cyan": "The device has a network; the pace of the cyan says the rest.",
+    "green_blinking": "The device is not on the Wi-Fi yet.",
+    "green_fast": "The device has no address yet.",
+    "green_breathing": "The device has a network and does not ask for the cloud.",
+    "white_breathing": "The device's network is switched off.",
+    "blue": "The device waits to be set up.",
+    "yellow": "The device waits for firmware.",
+    "other": "Not a signal of Device OS's own.",
+}
 _KEYS = tuple(dict.fromkeys(row.key for row in ROWS))
 
 

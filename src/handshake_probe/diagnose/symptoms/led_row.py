@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from handshake_probe.model.vocabulary import Cause, Stage
+from handshake_probe.model.vocabulary import Cause, Mechanism, Stage
 from handshake_probe.protocol.device_os import DeviceOs
 from handshake_probe.protocol.led_phrase import Colour, Pattern
 
 KEY_OR_REGISTER = (Cause.SERVER_KEY_MISMATCH, Cause.DEVICE_KEY_CORRUPTION, Cause.DEVICE_UNKNOWN)
 OPEN = (*KEY_OR_REGISTER, Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED, Cause.DEVICE_FAULT)
+NETWORK_FIRST = (
+    Cause.NETWORK_BLOCKED,
+    *KEY_OR_REGISTER,
+    Cause.SERVER_FAULT,
+    Cause.DEVICE_FAULT,
+)
 
 CAPTURE_IT = (
     "Record one attempt and judge it together with the LED: "
@@ -54,6 +60,7 @@ class LedRow:
     candidates: tuple[Cause, ...]  # most likely first
     likely: bool = False  # the first stands out
     exact: bool = False  # the device names the step itself: it decides between open candidates
+    mechanism: Mechanism | None = None
     rules_out: tuple[Cause, ...] = ()
     impossible: bool = False  # this firmware never shows it
     settles: str | None = None

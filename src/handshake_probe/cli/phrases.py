@@ -1,0 +1,54 @@
+"""Words about an LED and versions of Device OS, as they are given on a command line."""
+
+from __future__ import annotations
+
+import click
+
+from handshake_probe.cli import complaints
+from handshake_probe.cli.exits import ExitCode
+from handshake_probe.protocol.device_os import DeviceOs, device_os
+from handshake_probe.protocol.led_phrase import Phrase, PhraseError, parse_phrase
+
+GRAMMAR = """\
+Say it colour by colour, each with how it is shown and how often:
+  colours   cyan red orange magenta green blue white yellow, or off
+  shown     breathing, blinking, fast blinking, solid, SOS
+  how often one flash, 2 flashes, x3, once, twice
+  between   a comma, "then", "and", "with", "alternating with"
+for example: "breathing cyan", "blinking cyan, one red flash", "cyan, orange x3",
+             "one red flash alternating with 3 orange flashes", "red SOS 10"
+"""
+
+
+class _Version(click.ParamType[DeviceOs]):
+    name = "version"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> DeviceOs:
+        """`1.5.2` and the like."""
+        if isinstance(value, DeviceOs):
+            return value
+        version = device_os(str(value))
+        if version is None:
+            self.fail(f"'{value}' is no version of Device OS, such as 1.5.2", param, ctx)
+        return version
+
+
+VERSION = _Version()
+
+
+def phrase_of(text: str) -> Phrase | None:
+    """What the words say; None when they were not understood, which is said with the grammar."""
+    try:
+        return parse_phrase(text)
+    except PhraseError as error:
+        refuse(error)
+        return None
+
+
+def refuse(error: PhraseError) -> ExitCode:
+    """Say which words are not understood, and which would be."""
+    complaints.say(f"error: LED: {error}")
+    click.echo(GRAMMAR, err=True, nl=False)
+    return ExitCode.UNUSABLE
