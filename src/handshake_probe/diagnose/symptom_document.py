@@ -53,7 +53,7 @@ def led_document(seen: LedSeen, reading: LedReading, software: Software) -> Meas
     row = reading.newest
     verdict = Verdict(
         cause=reading.candidates[0] if reading.likely else Cause.INCONCLUSIVE,
-        mechanism=row.mechanism,
+        mechanism=row.mechanism if reading.likely else None,
         stage=reading.stages[0],
         confidence=Confidence.LIKELY if reading.likely else Confidence.POSSIBLE,
         candidates=list(reading.candidates),
@@ -61,13 +61,23 @@ def led_document(seen: LedSeen, reading: LedReading, software: Software) -> Meas
         findings=[],
         ruled_out=[c for c in reading.rules_out if c not in reading.candidates],
         summary=reading.summary,
-        next_steps=[reading.filled(step) for step in row.steps],
-        settles=None if reading.likely else row.settles,
+        next_steps=_led_steps(reading),
+        settles=None if reading.likely else reading.settles,
         assumption=row.assumption if reading.likely else None,
     )
     source = Source(path="", sha256="", frames=0, truncated=False, format="led")
     found = list(led_findings(seen, reading, ""))
     return _alone("led", source, software, seen, verdict, found)
+
+
+def _led_steps(reading: LedReading) -> list[str]:
+    """What to do, after what would tell more; keys are written only for a cause that stands out."""
+    if reading.likely or len(reading.possible) == len(reading.rows):
+        rows = [reading.newest]
+    else:
+        rows = [row for row in reading.rows if row.impossible]
+    steps = [reading.settles] if reading.settles and not reading.likely else []
+    return [*steps, *(reading.filled(step) for row in rows for step in row.steps)]
 
 
 def log_document(seen: DeviceLogSeen, source: Source, software: Software) -> Measurement:
@@ -187,11 +197,20 @@ def _added(
     )
 
 
-def with_remark(
-    measurement: Measurement, code: str, text: str, evidence: Sequence[str] = ()
-) -> Measurement:
-    """The document with a finding about all of it."""
-    findings = [*measurement.findings, finding(code, text, evidence)]
+def alone_beside_captures(measurement: Measurement, seen: DeviceLogSeen, why: str) -> Measurement:
+    """The document of a log that fits none of the captures given with it."""
+    text = f"No device of the captures is known to be the log's: {why}."
+    return _remarked(measurement, finding("HP832", text, [seen.id]))
+
+
+def led_unweighed(measurement: Measurement, phrase: Phrase, devices: int) -> Measurement:
+    """A document beside which an LED was described, without saying whose."""
+    text = f"“{phrase}” is not weighed: {devices} devices, and it names none."
+    return _remarked(measurement, finding("HP804", text, []))
+
+
+def _remarked(measurement: Measurement, found: Finding) -> Measurement:
+    findings = [*measurement.findings, found]
     return revised(
         measurement,
         findings=findings,

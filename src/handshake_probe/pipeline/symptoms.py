@@ -11,13 +11,14 @@ from handshake_probe.capture.serial_log import Clock, read_serial_log
 from handshake_probe.diagnose.document import rfc3339
 from handshake_probe.diagnose.observe_log import LogReader
 from handshake_probe.diagnose.symptom_document import (
+    alone_beside_captures,
     led_document,
     led_seen,
+    led_unweighed,
     log_document,
     next_id,
     with_led,
     with_log,
-    with_remark,
 )
 from handshake_probe.diagnose.symptoms.led_reading import read_led
 from handshake_probe.model.measurement import DeviceReport, Measurement, Software, Source
@@ -100,13 +101,7 @@ def judge_together(
             continue
         alone = judge_log_alone(seen)
         if captures:
-            alone = with_remark(
-                alone,
-                "HP832",
-                "No device of the captures is known to be the log's: "
-                f"{_why_alone(seen, captures)}.",
-                [seen.id],
-            )
+            alone = alone_beside_captures(alone, seen, _why_alone(seen, captures))
         documents.append(alone)
     return documents if led is None else _with_led(documents, led)
 
@@ -192,8 +187,7 @@ def _with_led(documents: list[Measurement], led: Led) -> list[Measurement]:
     if not places:
         return [*documents, judge_led(led)]
     if len(places) > 1:
-        text = f"“{led.phrase}” is not weighed: {len(places)} devices, and it names none."
-        return [with_remark(document, "HP804", text) for document in documents]
+        return [led_unweighed(document, led.phrase, len(places)) for document in documents]
     document, device = documents[places[0].document], places[0].device
     version = led.version or _version_shown(document, device)
     seen = led_seen(

@@ -137,6 +137,7 @@ _FILLERS = _set(
 )
 _TOKEN = re.compile(r"x?\d+x?(?![a-z])|[a-z]+|[,;/+&]")
 _MODIFIERS = _BREATHING | _BLINKING | _SOLID | _FAST | _SLOW | _VAGUE | {"sos"}
+_KNOWN = frozenset(_COLOURS) | _MODIFIERS | _BREAKS | _FILLERS
 _FLASHED = frozenset({Colour.RED, Colour.ORANGE, Colour.MAGENTA})  # between other colours
 
 
@@ -164,6 +165,8 @@ def _words(text: str) -> list[str]:
     position = 0
     for match in _TOKEN.finditer(plain):
         _nothing_between(plain[position : match.start()])
+        if match[0] not in _KNOWN and _count(match[0]) is None:
+            raise PhraseError(f"'{match[0][:20]}' is not understood")
         words.append(match[0])
         position = match.end()
     _nothing_between(plain[position:])
@@ -171,9 +174,9 @@ def _words(text: str) -> list[str]:
 
 
 def _nothing_between(text: str) -> None:
-    odd = text.strip(" \t\n\r.:!?'\"()“”’")
+    odd = text.strip(" .:!?'\"()“”’").strip()
     if odd:
-        raise PhraseError(f"'{odd[:20]}' is not understood")
+        raise PhraseError(f"'{odd.split()[0][:20]}' is not understood")
 
 
 def _clauses(words: list[str]) -> Iterator[list[str]]:
@@ -223,12 +226,9 @@ def _has_colour(words: list[str]) -> bool:
 
 
 def _signal(words: list[str]) -> Signal:
-    """One colour's words; every word is of the grammar or refused."""
+    """What one colour's words say."""
     colour = next(_COLOURS[word] for word in words if word in _COLOURS)
     said = frozenset(words)
-    for word in words:
-        if word not in _COLOURS and word not in _MODIFIERS and _count(word) is None:
-            raise PhraseError(f"'{word[:20]}' is not understood")
     count = _told_count(colour, words)
     pattern = _pattern(colour, said, count)
     return Signal(colour, pattern, count if pattern in (Pattern.FLASHES, Pattern.SOS) else None)

@@ -8,7 +8,7 @@ from handshake_probe.diagnose.symptoms.led_flashes import FLASHES
 from handshake_probe.diagnose.symptoms.led_row import LedRow
 from handshake_probe.diagnose.symptoms.led_states import OTHER, STATES
 from handshake_probe.model.vocabulary import Cause, Stage
-from handshake_probe.protocol.device_os import SYSTEM_ERRORS, DeviceOs
+from handshake_probe.protocol.device_os import DeviceOs
 from handshake_probe.protocol.led_phrase import Phrase, Signal, parse_phrase
 
 ROWS: tuple[LedRow, ...] = (*FLASHES, *STATES)  # the first that fits is the most telling
@@ -37,24 +37,29 @@ class LedReading:
         """One sentence."""
         if self.impossible:
             return "No failed handshake of this version looks like that."
+        if len(self.possible) < len(self.rows):
+            return "What this means depends on the version: since Device OS 2.0 it cannot appear."
         return SUMMARIES[self.rows[0].key]
 
     @property
     def candidates(self) -> tuple[Cause, ...]:
         """Causes that remain, most likely first."""
-        found = [cause for row in self.possible for cause in row.candidates]
-        return tuple(dict.fromkeys(found))
+        rows = [*self.possible, *self.rows]
+        return tuple(dict.fromkeys(cause for row in rows for cause in row.candidates))
 
     @property
     def likely(self) -> bool:
-        """Whether the first candidate stands out in every version."""
-        first = {row.candidates[0] for row in self.possible}
-        return len(first) == 1 and all(row.likely for row in self.possible)
+        """Whether the first candidate stands out in every version.
+
+        Where some version never shows the pattern it may be another, taken for this one.
+        """
+        first = {row.candidates[0] for row in self.rows}
+        return len(first) == 1 and all(row.likely for row in self.rows)
 
     @property
     def exact(self) -> bool:
         """Whether the device itself names the step that failed."""
-        return all(row.exact for row in self.possible)
+        return all(row.exact for row in self.rows)
 
     @property
     def impossible(self) -> bool:
@@ -64,23 +69,20 @@ class LedReading:
     @property
     def rules_out(self) -> tuple[Cause, ...]:
         """Causes that every version excludes."""
-        return tuple(
-            cause for cause in Cause if all(cause in row.rules_out for row in self.possible)
-        )
+        return tuple(cause for cause in Cause if all(cause in row.rules_out for row in self.rows))
 
     @property
     def stages(self) -> tuple[Stage, Stage]:
         """The least and the most a connection can have reached."""
-        least = min((row.stages[0] for row in self.possible), key=lambda stage: stage.order)
-        most = max((row.stages[1] for row in self.possible), key=lambda stage: stage.order)
+        least = min((row.stages[0] for row in self.rows), key=lambda stage: stage.order)
+        most = max((row.stages[1] for row in self.rows), key=lambda stage: stage.order)
         return least, most
 
     @property
-    def shows_version(self) -> DeviceOs | None:
-        """Device OS is older than this, as the pattern itself shows."""
-        if self.version is None and len(self.possible) < len(self.rows):
-            return SYSTEM_ERRORS
-        return None
+    def settles(self) -> str | None:
+        """The one thing that would tell more."""
+        unshown = next((row for row in self.rows if row.impossible), None)
+        return (unshown or self.newest).settles
 
     def filled(self, step: str) -> str:
         """A step of a row with the phrase in it."""
