@@ -111,11 +111,10 @@ def test_what_is_written_is_read_back(signals: list[Signal]) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         phrase = parse_phrase(text)
-    except PhraseError as error:
-        assert "\n" not in str(error)
-    else:
-        assert phrase.signals
-        assert read_led(phrase).candidates
+    except PhraseError:
+        return
+    assert phrase.signals
+    assert read_led(phrase).candidates
 
 
 _WORDS = [

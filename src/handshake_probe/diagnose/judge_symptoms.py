@@ -13,7 +13,7 @@ from handshake_probe.diagnose.capture_findings import finding
 from handshake_probe.diagnose.catalogue import CATALOGUE
 from handshake_probe.diagnose.judge_log import judge_log
 from handshake_probe.diagnose.symptoms.led_reading import LedReading
-from handshake_probe.diagnose.symptoms.led_row import LedRow
+from handshake_probe.diagnose.symptoms.led_row import CAPTURE_IT, READ_LOG, LedRow
 from handshake_probe.model.measurement import DeviceReport, Finding, Verdict
 from handshake_probe.model.symptoms import AttemptEnd, DeviceLogSeen, LedSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Stage
@@ -46,13 +46,13 @@ def led_word(seen: LedSeen, reading: LedReading) -> Word:
     return Word(
         who="LED",
         observation=seen.id,
-        says=led_sentence(reading),
+        says=f"“{reading.phrase}” means: {reading.summary}",
         stages=reading.stages,
         candidates=reading.candidates,
         exact=reading.exact and not reading.impossible,
         mechanism=row.mechanism,
         summary=reading.summary,
-        steps=tuple(reading.filled(step) for step in row.steps),
+        steps=tuple(step for step in row.steps if step not in (CAPTURE_IT, READ_LOG)),
         contradicts="HP801",
         decides="HP803",
     )
@@ -116,8 +116,8 @@ def weigh(device: DeviceReport, word: Word) -> tuple[Verdict, list[Finding]]:
         return verdict, [
             finding(
                 word.contradicts,
-                f"The {word.who} does not fit: the evidence reaches {reached}. {word.says} "
-                "Is it the same device, at the same time?",
+                f"The {word.who} does not fit: the evidence reaches {_spaced(reached)}. "
+                f"{word.says} Is it the same device, at the same time?",
                 [word.observation],
                 Confidence.POSSIBLE,
                 device.address,
@@ -147,6 +147,10 @@ def weigh(device: DeviceReport, word: Word) -> tuple[Verdict, list[Finding]]:
             )
         ]
     return verdict, []
+
+
+def _spaced(stage: Stage) -> str:
+    return f"“{stage.replace('_', ' ')}”"
 
 
 def _decided(device: DeviceReport, word: Word) -> Verdict:

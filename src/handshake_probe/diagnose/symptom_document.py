@@ -200,7 +200,7 @@ def _added(
 def alone_beside_captures(measurement: Measurement, seen: DeviceLogSeen, why: str) -> Measurement:
     """The document of a log that fits none of the captures given with it."""
     text = f"No device of the captures is known to be the log's: {why}."
-    return _remarked(measurement, finding("HP832", text, [seen.id]))
+    return _remarked(measurement, finding("HP832", text, [seen.id], device=seen.address or ""))
 
 
 def led_unweighed(measurement: Measurement, phrase: Phrase, devices: int) -> Measurement:
