@@ -236,6 +236,33 @@ def test_an_led_and_a_log_are_weighed_without_a_capture(capsys: Captured, tmp_pa
     assert "HP801" in codes(odd)
 
 
+@pytest.mark.parametrize(
+    "led", [[], ["--led", "cyan, one orange flash", "--device-os", "1.5.2"]], ids=["", "led"]
+)
+@pytest.mark.parametrize("names", [[], [REFUSED]], ids=["log", "capture-and-log"])
+def test_a_saved_document_is_judged_again_alike(
+    capsys: Captured, tmp_path: Path, names: list[str], led: list[str]
+) -> None:
+    path = written(tmp_path, NOT_DECRYPTED)
+    first = one(capsys, *map(capture, names), path, *led)
+    saved = tmp_path / "saved.json"
+    saved.write_text(json.dumps(first))
+    main(["diagnose", str(saved), "--format", "json"])
+    again = json.loads(capsys.readouterr().out)
+    assert again["verdict"] == first["verdict"]
+    assert sorted(codes(again)) == sorted(codes(first))
+    assert len(again["observations"]) == len(first["observations"])
+
+
+def test_a_saved_led_is_judged_again_alike(capsys: Captured, tmp_path: Path) -> None:
+    main(["led", "cyan, one orange flash", "--device-os", "1.5.2", "--format", "json"])
+    first = capsys.readouterr().out
+    saved = tmp_path / "saved.json"
+    saved.write_text(first)
+    main(["diagnose", str(saved), "--format", "json"])
+    assert capsys.readouterr().out == first
+
+
 def test_exit_codes_are_those_of_what_is_shown(capsys: Captured, tmp_path: Path) -> None:
     path = written(tmp_path, NOT_DECRYPTED)
     assert main(["analyze", capture(REFUSED)]) == 3

@@ -13,7 +13,7 @@ from handshake_probe.diagnose.capture_findings import finding
 from handshake_probe.diagnose.catalogue import CATALOGUE
 from handshake_probe.diagnose.judge_log import judge_log
 from handshake_probe.diagnose.symptoms.led_reading import LedReading
-from handshake_probe.diagnose.symptoms.led_row import CAPTURE_IT, READ_LOG, LedRow
+from handshake_probe.diagnose.symptoms.led_row import CAPTURE_IT, PROBE_IT, READ_LOG, LedRow
 from handshake_probe.model.measurement import DeviceReport, Finding, Verdict
 from handshake_probe.model.symptoms import AttemptEnd, DeviceLogSeen, LedSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Stage
@@ -52,7 +52,7 @@ def led_word(seen: LedSeen, reading: LedReading) -> Word:
         exact=reading.exact and not reading.impossible,
         mechanism=row.mechanism,
         summary=reading.summary,
-        steps=tuple(step for step in row.steps if step not in (CAPTURE_IT, READ_LOG)),
+        steps=tuple(step for step in row.steps if step not in (CAPTURE_IT, PROBE_IT, READ_LOG)),
         contradicts="HP801",
         decides="HP803",
     )

@@ -188,10 +188,11 @@ def _added(
     anew = judged_anew(device, naming(verdict, found))
     devices = [anew if other is device else other for other in measurement.devices]
     findings = [*measurement.findings, *found]
+    others = [observation for observation in measurement.observations if observation != seen]
     return revised(
         measurement,
         devices=devices,
-        observations=[*measurement.observations, seen],
+        observations=[*others, seen],
         findings=findings,
         verdict=overall(devices, findings),
     )

@@ -12,6 +12,7 @@ from handshake_probe.diagnose.document import build_measurement, overall
 from handshake_probe.diagnose.joint import judge_jointly, nearest
 from handshake_probe.errors import UnreadableInput
 from handshake_probe.model.measurement import ConnectionReport, Measurement, from_json
+from handshake_probe.pipeline import symptoms
 
 _LIMIT = 1 << 30  # bytes of one file
 
@@ -49,6 +50,9 @@ def judge_again(measurement: Measurement) -> Measurement:
             keys=measurement.keys,
             observations=measurement.observations,
         )
+    alone = symptoms.judge_again(measurement)
+    if alone is not None:
+        return alone
     again = build_measurement(
         kind=measurement.kind,
         source=measurement.source,
@@ -68,7 +72,7 @@ def judge_again(measurement: Measurement) -> Measurement:
         )
         for device in again.devices
     ]
-    return msgspec.structs.replace(again, devices=devices)
+    return symptoms.weigh_again(msgspec.structs.replace(again, devices=devices))
 
 
 def _with_ladder(connection: ConnectionReport, old: ConnectionReport | None) -> ConnectionReport:

@@ -20,12 +20,12 @@ from handshake_probe.diagnose.symptom_document import (
     with_led,
     with_log,
 )
-from handshake_probe.diagnose.symptoms.led_reading import read_led
+from handshake_probe.diagnose.symptoms.led_reading import LedReading, read_led
 from handshake_probe.model.measurement import DeviceReport, Measurement, Software, Source
 from handshake_probe.model.observations import ConnectionSeen, InternetTestSeen
-from handshake_probe.model.symptoms import DeviceLogSeen
+from handshake_probe.model.symptoms import DeviceLogSeen, LedSeen
 from handshake_probe.protocol.device_os import SYSTEM_ERRORS, DeviceOs, device_os
-from handshake_probe.protocol.led_phrase import Phrase
+from handshake_probe.protocol.led_phrase import Phrase, parse_phrase
 
 SAME_MINUTES = 60.0  # seconds that two clocks may differ
 _LAST_OLD = DeviceOs(1, 5)  # stands for every version below 2.0
@@ -104,6 +104,50 @@ def judge_together(
             alone = alone_beside_captures(alone, seen, _why_alone(seen, captures))
         documents.append(alone)
     return documents if led is None else _with_led(documents, led)
+
+
+def judge_again(measurement: Measurement) -> Measurement | None:
+    """A document of a log or an LED alone, judged anew; None for other kinds.
+
+    Raises:
+        UnreadableInput: its words about an LED are none.
+    """
+    leds = [seen for seen in measurement.observations if isinstance(seen, LedSeen)]
+    if measurement.kind == "led" and leds:
+        return led_document(leds[0], _reading(leds[0], None), measurement.software)
+    logs = [seen for seen in measurement.observations if isinstance(seen, DeviceLogSeen)]
+    if measurement.kind != "log" or not logs:
+        return None
+    again = log_document(logs[0], measurement.source, measurement.software)
+    for seen in leds:
+        reading = _reading(seen, _version_shown(again, again.devices[0]))
+        again = with_led(again, again.devices[0], seen, reading)
+    return again
+
+
+def weigh_again(measurement: Measurement) -> Measurement:
+    """The logs and LEDs that a document holds, weighed for the devices they were joined with.
+
+    Raises:
+        UnreadableInput: its words about an LED are none.
+    """
+    for seen in measurement.observations:
+        if not isinstance(seen, (DeviceLogSeen, LedSeen)):
+            continue
+        device = next((d for d in measurement.devices if d.address == seen.device), None)
+        if device is None:
+            continue
+        if isinstance(seen, DeviceLogSeen):
+            measurement = with_log(measurement, device, seen)
+        else:
+            version = _version_shown(measurement, device)
+            measurement = with_led(measurement, device, seen, _reading(seen, version))
+    return measurement
+
+
+def _reading(seen: LedSeen, version: DeviceOs | None) -> LedReading:
+    given = device_os(seen.device_os or "")
+    return read_led(parse_phrase(seen.phrase), given or version)
 
 
 def _joined(

@@ -15,6 +15,7 @@ from handshake_probe.diagnose.symptoms.led_row import (
     KEY_OR_REGISTER,
     ONE_ATTEMPT,
     OPEN,
+    PROBE_IT,
     READ_LOG,
     LedRow,
 )
@@ -92,7 +93,7 @@ FLASHES: tuple[LedRow, ...] = (
             candidates=OPEN,
             impossible=True,
             settles="The version: `particle serial inspect` or `particle identify`.",
-            steps=(CAPTURE_IT, READ_LOG),
+            steps=(CAPTURE_IT, PROBE_IT, READ_LOG),
         )
         for colour in (Colour.ORANGE, Colour.MAGENTA)
     ),
@@ -110,7 +111,7 @@ FLASHES: tuple[LedRow, ...] = (
         stages=HANDSHAKE,
         candidates=OPEN,
         settles=ONE_ATTEMPT,
-        steps=(CAPTURE_IT, READ_LOG),
+        steps=(CAPTURE_IT, PROBE_IT, READ_LOG),
     ),
     LedRow(
         key="red_and_orange",
@@ -125,7 +126,7 @@ FLASHES: tuple[LedRow, ...] = (
         stages=(Stage.NONE, Stage.HELLO_SENT),
         candidates=OPEN,
         settles="A capture of several attempts.",
-        steps=(CAPTURE_IT, READ_LOG),
+        steps=(CAPTURE_IT, PROBE_IT, READ_LOG),
     ),
     LedRow(
         key="red_1",
@@ -142,7 +143,7 @@ FLASHES: tuple[LedRow, ...] = (
         stages=HANDSHAKE,
         candidates=OPEN,
         settles=ONE_ATTEMPT,
-        steps=(CAPTURE_IT, READ_LOG),
+        steps=(CAPTURE_IT, PROBE_IT, READ_LOG),
     ),
     LedRow(
         key="red_1",
@@ -160,7 +161,7 @@ FLASHES: tuple[LedRow, ...] = (
         stages=HANDSHAKE,
         candidates=OPEN,
         settles=ONE_ATTEMPT,
-        steps=(CAPTURE_IT, READ_LOG),
+        steps=(CAPTURE_IT, PROBE_IT, READ_LOG),
     ),
     LedRow(
         key="red_2",
@@ -174,7 +175,7 @@ FLASHES: tuple[LedRow, ...] = (
         stages=(Stage.NONE, Stage.HELLO_SENT),
         candidates=OPEN,
         settles="A film of the LED in slow motion: colour, and pauses between the flashes.",
-        steps=(CAPTURE_IT, READ_LOG),
+        steps=(CAPTURE_IT, PROBE_IT, READ_LOG),
     ),
     LedRow(
         key="orange_2",
@@ -196,6 +197,7 @@ FLASHES: tuple[LedRow, ...] = (
             HOTSPOT,
             "A fixed IP setup survives re-flashing: clear it and use DHCP.",
             KEEP_KEYS,
+            PROBE_IT,
             CAPTURE_IT,
         ),
     ),
@@ -220,6 +222,7 @@ FLASHES: tuple[LedRow, ...] = (
             "Watch for a red flash between the orange ones: with one, say so.",
             HOTSPOT,
             "A fixed IP setup survives re-flashing: clear it and use DHCP.",
+            PROBE_IT,
             CAPTURE_IT,
         ),
     ),
@@ -243,6 +246,7 @@ FLASHES: tuple[LedRow, ...] = (
             "Ask for outbound TCP port 5683 to device.spark.io.",
             HOTSPOT,
             KEEP_KEYS,
+            PROBE_IT,
             CAPTURE_IT,
         ),
     ),
@@ -266,6 +270,7 @@ FLASHES: tuple[LedRow, ...] = (
             "Watch for a red flash between the orange ones: with one, say so.",
             "Ask for outbound TCP port 5683 to device.spark.io.",
             HOTSPOT,
+            PROBE_IT,
             CAPTURE_IT,
         ),
     ),

@@ -21,6 +21,10 @@ CAPTURE_IT = (
     "Record one attempt and judge it together with the LED: "
     '`handshake-probe analyze home.pcap --led "{phrase}"`'
 )
+PROBE_IT = (
+    "Ask the network from a computer on the same Wi-Fi whether it carries the handshake: "
+    "`handshake-probe probe`"
+)
 READ_LOG = (
     "Or save its serial log (`particle serial monitor --follow`): "
     "`handshake-probe analyze serial.log`"

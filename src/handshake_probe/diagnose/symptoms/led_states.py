@@ -9,6 +9,7 @@ from handshake_probe.diagnose.symptoms.led_row import (
     HANDSHAKE,
     KEY_OR_REGISTER,
     OPEN,
+    PROBE_IT,
     READ_LOG,
     SESSION,
     LedRow,
@@ -115,7 +116,7 @@ STATES: tuple[LedRow, ...] = (
             Cause.DEVICE_FAULT,
         ),
         settles="The flash that ends it (a quarter of a second: film it), or a capture.",
-        steps=(CAPTURE_IT, READ_LOG),
+        steps=(CAPTURE_IT, PROBE_IT, READ_LOG),
     ),
     LedRow(
         key="cyan_fast",
@@ -129,7 +130,7 @@ STATES: tuple[LedRow, ...] = (
         stages=(Stage.NONE, Stage.HELLO_SENT),
         candidates=OPEN,
         settles="The flash that ends it (film it), or a capture.",
-        steps=(CAPTURE_IT, READ_LOG),
+        steps=(CAPTURE_IT, PROBE_IT, READ_LOG),
     ),
     LedRow(
         key="cyan_blinking",
