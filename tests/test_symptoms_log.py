@@ -393,6 +393,19 @@ def test_any_bytes_are_a_log_or_none(data: bytes, tmp_path_factory: pytest.TempP
         read_serial_log(path)
 
 
+def test_only_addresses_are_taken_for_addresses() -> None:
+    for text in ("localIP=192.168.1.5", "IP address: 192.168.1.5"):
+        assert log(f"[app] INFO: {text}").address == "192.168.1.5"
+    for text in ("localIP=300.168.1.5", "localIP=0.0.0.0", "localIP=1.2.3.4.5"):
+        assert log(f"[app] INFO: {text}").address is None
+
+
+def test_a_name_that_is_no_text(tmp_path: Path, capsys: Captured) -> None:
+    path = written(tmp_path, CLOUD_DEBUG, "serial\udcff.log")
+    assert main(["analyze", path, "--format", "json"]) == 3
+    assert json.loads(capsys.readouterr().out)["source"]["path"].endswith("serial\ufffd.log")
+
+
 def test_what_cannot_be_a_log(tmp_path: Path) -> None:
     assert not is_serial_log(str(tmp_path))
     assert not is_serial_log(str(tmp_path / "missing"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,9 +18,11 @@ from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.keys.keyring import Keyring
 from handshake_probe.model.measurement import Measurement, to_json
-from handshake_probe.protocol.device_os import DeviceOs
-from handshake_probe.protocol.led_phrase import Phrase
 from handshake_probe.report.safe import safe_json
+
+if TYPE_CHECKING:
+    from handshake_probe.protocol.device_os import DeviceOs
+    from handshake_probe.protocol.led_phrase import Phrase
 
 _CAPTURE_HELP = "give captures (pcap, pcapng, also compressed) as arguments, and keys with --keys"
 _KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from handshake_probe.cli import complaints
-from handshake_probe.cli.exits import ExitCode
-from handshake_probe.protocol.device_os import DeviceOs, device_os
-from handshake_probe.protocol.led_phrase import Phrase, PhraseError, parse_phrase
+
+if TYPE_CHECKING:  # most command lines hold neither
+    from handshake_probe.protocol.device_os import DeviceOs
+    from handshake_probe.protocol.led_phrase import Phrase
 
 GRAMMAR = """\
 Say it colour by colour, each with how it is shown and how often:
@@ -20,16 +23,16 @@ for example: "breathing cyan", "blinking cyan, one red flash", "cyan, orange x3"
 """
 
 
-class _Version(click.ParamType[DeviceOs]):
+class _Version(click.ParamType["DeviceOs"]):
     name = "version"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> DeviceOs:
         """`1.5.2` and the like."""
-        if isinstance(value, DeviceOs):
-            return value
-        version = device_os(str(value))
+        from handshake_probe.protocol.device_os import DeviceOs, device_os
+
+        version = value if isinstance(value, DeviceOs) else device_os(str(value))
         if version is None:
             self.fail(f"'{value}' is no version of Device OS, such as 1.5.2", param, ctx)
         return version
@@ -40,15 +43,11 @@ VERSION = _Version()
 
 def phrase_of(text: str) -> Phrase | None:
     """What the words say; None when they were not understood, which is said with the grammar."""
+    from handshake_probe.protocol.led_phrase import PhraseError, parse_phrase
+
     try:
         return parse_phrase(text)
     except PhraseError as error:
-        refuse(error)
+        complaints.say(f"error: LED: {error}")
+        click.echo(GRAMMAR, err=True, nl=False)
         return None
-
-
-def refuse(error: PhraseError) -> ExitCode:
-    """Say which words are not understood, and which would be."""
-    complaints.say(f"error: LED: {error}")
-    click.echo(GRAMMAR, err=True, nl=False)
-    return ExitCode.UNUSABLE

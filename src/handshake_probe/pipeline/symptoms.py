@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -56,8 +57,10 @@ def read_log(path: str) -> DeviceLogSeen:
     reader = LogReader()
     for line in log.lines:
         reader.feed(line.number, line.time, line.text)
+    # Any bytes are a file name; the document is UTF-8.
+    name = os.fsencode(path).decode("utf-8", "replace")
     return reader.observation(
-        "o1", path=path, sha256=log.sha256, lines=log.total, clock=str(log.clock)
+        "o1", path=name, sha256=log.sha256, lines=log.total, clock=str(log.clock)
     )
 
 

@@ -73,7 +73,8 @@ _MODERN = re.compile(r"(\d{10})\s+\[([\w.-]{1,64})\]\s+[A-Z]+\s*:\s?(.*)")
 _OLD = re.compile(r"(\d{10}):\s*<?([A-Z]+)>?\s*:\s*(.*)")
 _FUNCTION = re.compile(r"(.{0,200}?\))\s*\(\d+\):\s*(.*)")
 _NUMBER = r"(-?\d{1,7})"
-_ADDRESS = r"(\d{1,3}(?:\.\d{1,3}){3})"
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_ADDRESS = rf"(?!0\.)({_OCTET}(?:\.{_OCTET}){{3}})(?![.\d])"
 
 # The first that matches counts. Upper and lower case differ between versions.
 _TEXTS: tuple[tuple[str, Said], ...] = (

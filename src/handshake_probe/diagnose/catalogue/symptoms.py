@@ -97,7 +97,7 @@ ENTRIES = (
         "The connection comes up, and the cloud's 40 bytes do not come.",
         "Error 25, or the last step logged before the failure.",
         "Lines missing in the log.",
-        "Check with a phone hotspot: if the device connects there, this network is the cause.",
+        "Ask the network from a computer on the same Wi-Fi: `handshake-probe probe`",
         *CAPTURE,
     ),
     entry(
