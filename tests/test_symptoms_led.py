@@ -58,6 +58,9 @@ OLD, NEW = DeviceOs(1, 5, 2), DeviceOs(2, 0)
         ("purple pulsing", "breathing magenta"),
         ("cyan, some orange bursts", "cyan, some orange flashes"),
         ("cyan, blinking, then red", "blinking cyan, red"),
+        ("orange x3, never red", "3 orange flashes"),
+        ("orange x3 without any red flash", "3 orange flashes"),
+        ("no red, blinking cyan", "blinking cyan"),
     ],
 )
 def test_people_say_it_in_many_ways(said: str, read: str) -> None:
@@ -71,6 +74,8 @@ def test_people_say_it_in_many_ways(said: str, read: str) -> None:
         ("  ", "nothing said"),
         ("one flash", "no colour"),
         ("SOS", "no colour"),
+        ("not red", "no colour"),
+        ("cyan, never", "no colour"),
         ("orange three bananas", "'bananas' is not understood"),
         ("cyan § red", "'§' is not understood"),
         ("breathing blinking cyan", "both breathing and blinking"),
@@ -119,7 +124,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 _WORDS = [
     "cyan", "red", "orange", "flash", "flashes", "blinking", "fast", "breathing", "one", "3", "x2",
-    "then", ",", "with", "some", "SOS", "solid", "off", "alternating",
+    "then", ",", "with", "some", "SOS", "solid", "off", "alternating", "no",
 ]  # fmt: skip
 
 

@@ -261,6 +261,8 @@ def test_a_saved_led_is_judged_again_alike(capsys: Captured, tmp_path: Path) -> 
     saved.write_text(first)
     main(["diagnose", str(saved), "--format", "json"])
     assert capsys.readouterr().out == first
+    main(["diagnose", str(saved)])
+    assert capsys.readouterr().out.startswith("LED: cyan, one orange flash\n")
 
 
 def test_exit_codes_are_those_of_what_is_shown(capsys: Captured, tmp_path: Path) -> None:

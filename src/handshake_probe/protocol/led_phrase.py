@@ -130,14 +130,15 @@ _VAGUE = _set("few some several many occasional occasionally sometimes burst bur
 _BREAKS = _set(
     ", ; / + & then and with followed by after alternating alternates alternately between before or"
 )
+_ABSENT = _set("no not never without")  # "orange x3, never red": what was not seen is left out
 _FILLERS = _set(
     "a an the it its is led light lights lit status rgb colour color shows showing short brief "
-    "briefly time times for of again every second seconds also on forever only just very in "
+    "briefly time times for of any again every second seconds also on forever only just very in "
     "which goes to back repeatedly"
 )
 _TOKEN = re.compile(r"x?\d+x?(?![a-z])|[a-z]+|[,;/+&]")
 _MODIFIERS = _BREATHING | _BLINKING | _SOLID | _FAST | _SLOW | _VAGUE | {"sos"}
-_KNOWN = frozenset(_COLOURS) | _MODIFIERS | _BREAKS | _FILLERS
+_KNOWN = frozenset(_COLOURS) | _ABSENT | _MODIFIERS | _BREAKS | _FILLERS
 _FLASHED = frozenset({Colour.RED, Colour.ORANGE, Colour.MAGENTA})  # between other colours
 
 
@@ -150,7 +151,8 @@ def parse_phrase(text: str) -> Phrase:
     """
     if len(text) > PHRASE_LIMIT:
         raise PhraseError(f"longer than {PHRASE_LIMIT} characters")
-    signals = [_signal(words) for words in _clauses(_words(text))]
+    clauses = _clauses(_words(text))
+    signals = [_signal(words) for words in clauses if words[0] not in _ABSENT]
     if not signals:
         raise PhraseError("no colour in it" if text.strip() else "nothing said")
     return Phrase(tuple(_merged(signals)))
@@ -183,8 +185,7 @@ def _clauses(words: list[str]) -> Iterator[list[str]]:
     """Words by colour. Words without a colour belong to the colour before them, else after."""
     clause: list[str] = []
     for piece in _pieces(words):
-        coloured = _has_colour(piece)
-        if coloured and _has_colour(clause):
+        if _has_colour(clause) and (_has_colour(piece) or piece[0] in _ABSENT):
             yield clause
             clause = []
         clause = clause + piece
@@ -198,10 +199,10 @@ def _pieces(words: list[str]) -> Iterator[list[str]]:
     """Words between breaks, each with one colour at most."""
     piece: list[str] = []
     for word in [*words, ","]:
-        if word in _BREAKS:
+        if word in _BREAKS or word in _ABSENT:
             if piece:
                 yield piece
-            piece = []
+            piece = [word] if word in _ABSENT else []
         elif word in _COLOURS and _has_colour(piece):
             last = next(i for i in range(len(piece) - 1, -1, -1) if piece[i] in _COLOURS)
             between = piece[last + 1 :]

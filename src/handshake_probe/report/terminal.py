@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from handshake_probe.model.measurement import Finding, KeyUsed, Measurement
-from handshake_probe.model.symptoms import DeviceLogSeen
+from handshake_probe.model.symptoms import DeviceLogSeen, LedSeen
 from handshake_probe.model.vocabulary import SEVERITY_ORDER
 from handshake_probe.report.device import show_consequences, show_device, show_verdict
 from handshake_probe.report.findings import show_findings
@@ -64,9 +64,15 @@ def _about(measurement: Measurement, address: str | None) -> list[Finding]:
 
 def _source(page: Page, measurement: Measurement) -> None:
     source = measurement.source
-    lines = sum(o.lines for o in measurement.observations if isinstance(o, DeviceLogSeen))
-    log = measurement.kind == "log"
-    parts = [source.path, counted(lines, "line") if log else counted(source.frames, "frame")]
+    if measurement.kind == "led":
+        seen = [o.phrase for o in measurement.observations if isinstance(o, LedSeen)]
+        page.line((f"LED: {', '.join(seen)}", "dim"), hang=2)
+        return
+    if measurement.kind == "log":
+        logs = (o.lines for o in measurement.observations if isinstance(o, DeviceLogSeen))
+        parts = [source.path, counted(sum(logs), "line")]
+    else:
+        parts = [source.path, counted(source.frames, "frame")]
     if source.first:
         parts.append(f"from {local_time(source.first, FULL_TIME)}")
     if source.truncated:
