@@ -27,7 +27,7 @@ _LINES = "\n".join(f"  {name:<8} {line}" for name, line in COMMANDS.items())
 HELP = f"""\
 Usage: {PROGRAM} COMMAND ...
 
-Find out why a Particle or Spark device gets no handshake with its cloud.
+Find out why a Particle or Spark device does not get through to its cloud.
 
 Commands ('{PROGRAM} COMMAND --help' tells more):
 {_LINES}
