@@ -1,7 +1,7 @@
 # The work is done by scripts/; PYTHON chooses the interpreter that .venv is made from.
 export PYTHON
 
-.PHONY: help setup demo test lint bench fuzz soak
+.PHONY: help setup demo test lint bench captures fuzz soak
 
 help:
 	@echo "make setup   a virtual environment in .venv with the program and what it needs"
@@ -10,6 +10,7 @@ help:
 	@echo "make lint    formatting, style, types, import rules"
 	@echo "make bench   times us and our peers; BENCH_FULL=1 at full size, into docs/benchmarks.md"
 	@echo "make soak    probes every scenario 20 times with 5 % loss; root, half an hour"
+	@echo "make captures  makes the synthetic captures in captures/synthetic anew, byte for byte"
 	@echo "make fuzz    looks for inputs that break a parser, FUZZ_SECONDS long (300)"
 
 setup:
@@ -34,6 +35,9 @@ lint:
 
 bench: setup
 	@.venv/bin/python -m scripts.bench
+
+captures: setup
+	@.venv/bin/python -m scripts.captures
 
 fuzz:
 	@scripts/setup dev

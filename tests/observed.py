@@ -485,7 +485,7 @@ def judged(*told: Told, keys: Sequence[KeyUsed] = ()) -> Judgement:
             siblings=device.connections,
             questions=device.questions,
             topology=Topology.read(seen),
-            keys=facts,
+            keys=facts.at(connections[0].cloud),
             capture=next(item for item in seen if isinstance(item, CaptureSeen)),
             device_id=device.device_id,
         )

@@ -6,6 +6,7 @@ import json
 from base64 import encodebytes
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from handshake_probe.keys.der import SEQUENCE, encode, encode_integer
 from handshake_probe.keys.fingerprint import spki
 from handshake_probe.keys.numbers import PrivateNumbers
 from handshake_probe.lab.memory import keys
-from handshake_probe.lab.memory.cast import CLOUD, device_id
+from handshake_probe.lab.memory.cast import CLOUD, device_id, slot
+from handshake_probe.lab.memory.path import OUTER
 from handshake_probe.lab.memory.stage import Played, record
 from handshake_probe.lab.memory.story import Story
 from handshake_probe.lab.scenario import Truth
@@ -36,6 +38,7 @@ class Synthetic:
         each: What is true of a device, by its name, where it differs.
         names: The devices by name, in the story's order.
         clouds: The clouds by name; the key folder has the keys of all.
+        cloud_tops: The highest bits of a cloud's primes where they were chosen.
         registered: Keys on file by the device's name, where they are not the device's own.
         flash: What the devices' key slots held, by name, where it is not their own sound key.
         ending: `pcap` or `pcapng`.
@@ -48,6 +51,7 @@ class Synthetic:
     each: Mapping[str, Truth] = field(default_factory=dict)
     names: tuple[str, ...] = ("device",)
     clouds: tuple[str, ...] = (CLOUD,)
+    cloud_tops: Mapping[str, str] = field(default_factory=dict)
     registered: Mapping[str, PrivateNumbers | None] = field(default_factory=dict)
     flash: Mapping[str, bytes] = field(default_factory=dict)
     ending: str = "pcap"
@@ -75,11 +79,9 @@ def make(item: Synthetic) -> tuple[dict[str, bytes], dict[str, Any]]:
 
 
 def _key_files(item: Synthetic) -> dict[str, bytes]:
-    from handshake_probe.lab.memory.cast import slot
-
     files = {}
     for number, name in enumerate(item.clouds):
-        numbers = keys.cloud_numbers(name)
+        numbers = keys.cloud_numbers(name, *filter(None, [item.cloud_tops.get(name)]))
         mark = str(number + 1) if number else ""
         files[f"cloud{mark}_private.pem"] = _pem("RSA PRIVATE KEY", _pkcs1(numbers))
         files[f"cloud{mark}_public.der"] = spki(numbers.n, numbers.e)
@@ -125,7 +127,7 @@ def _device(item: Synthetic, number: int, played: list[Played]) -> dict[str, Any
     sessions = [session for one in played if (session := _session(one)) is not None]
     return {
         "device_id": device_id(name),
-        "ip": item.story.devices[number].address,
+        "ip": seen_address(item.story, number),
         "cause": told.cause,
         "stage": told.stage,
         "settles_at": told.settles_at,
@@ -133,6 +135,12 @@ def _device(item: Synthetic, number: int, played: list[Played]) -> dict[str, Any
         "flash_key": f"{device_id(name)}.der",
         "sessions": sessions,
     }
+
+
+def seen_address(story: Story, number: int) -> str:
+    """Return a device's address as the capture shows it."""
+    translated = story.nat and story.view.point != "lan"
+    return ip_address(OUTER).compressed if translated else story.devices[number].address
 
 
 def _session(played: Played) -> dict[str, Any] | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from handshake_probe.diagnose.resets import Origin, ResetOrigin, reset_origin
-from handshake_probe.diagnose.topology import Topology
+from handshake_probe.diagnose.topology import Topology, host_of
 from handshake_probe.model.measurement import KeyUsed
 from handshake_probe.model.observations import (
     CaptureSeen,
@@ -27,18 +27,32 @@ class KeyFacts:
     """The keys of a run and what the whole capture says about them."""
 
     used: tuple[KeyUsed, ...]
-    signers: frozenset[str]  # cloud keys whose signature opened somewhere in this capture
+    signatures: frozenset[tuple[str, str]]  # cloud address, key whose signature opened there
+    address: str | None = None  # the cloud that is judged; None: any
 
     @classmethod
     def read(cls, used: Sequence[KeyUsed], connections: Sequence[ConnectionSeen]) -> KeyFacts:
         """Gather the signers from every connection."""
-        signers = {
-            test.key
+        signatures = {
+            (host_of(connection.cloud), test.key)
             for connection in connections
             for test in connection.key_tests
             if test.block == "signature" and test.state in ("opened", "digest_info")
         }
-        return cls(tuple(used), frozenset(signers))
+        return cls(tuple(used), frozenset(signatures))
+
+    def at(self, cloud: str) -> KeyFacts:
+        """The same for the cloud at this endpoint: another cloud's signatures say nothing of it."""
+        return replace(self, address=host_of(cloud))
+
+    @cached_property
+    def signers(self) -> frozenset[str]:
+        """Cloud keys whose signature opened at this cloud's address."""
+        return frozenset(key for at, key in self.signatures if self.address in (None, at))
+
+    def of_another_cloud(self, key: str) -> bool:
+        """Whether a key signed at other addresses only: nothing makes it this cloud's as well."""
+        return key not in self.signers and any(signer == key for _, signer in self.signatures)
 
     @cached_property
     def cloud(self) -> dict[str, KeyUsed]:
@@ -63,7 +77,8 @@ class KeyFacts:
             set(self.cloud),
         ):
             if len(choice) == 1:
-                return next(iter(choice))
+                [only] = choice
+                return None if self.of_another_cloud(only) else only
         return None
 
     @cached_property
@@ -107,8 +122,18 @@ class Case:
 
     @property
     def opened_identity(self) -> KeyTest | None:
-        """The identity as the first cloud private key that proved to open it shows it."""
-        return next((t for t in self.tests("identity") if t.state in OPENED), None)
+        """The identity as the first cloud private key that proved to open it shows it.
+
+        Keys of clouds at other addresses do not count: that one opens it says nothing of this one.
+        """
+        return next(
+            (
+                test
+                for test in self.tests("identity")
+                if test.state in OPENED and not self.keys.of_another_cloud(test.key)
+            ),
+            None,
+        )
 
     @cached_property
     def first_reset(self) -> ControlSeen | None:

@@ -99,7 +99,7 @@ class _Judge:
             siblings=device.connections,
             questions=device.questions,
             topology=self.topology,
-            keys=self.keys,
+            keys=self.keys.at(connection.cloud),
             capture=self.capture,
             device_id=device.device_id,
         )

@@ -133,10 +133,10 @@ def ruled_out(verdict: DeviceVerdict, judged: Sequence[Judged], keys: KeyFacts) 
             out.add(Cause.NETWORK_BLOCKED)
     if any(stage.reached(Stage.HELLO_SENT) for stage in stages):
         out |= {Cause.SERVER_KEY_MISMATCH, Cause.DEVICE_KEY_CORRUPTION}
-    tests = [t for j in judged for t in j.connection.key_tests]
-    if any(t.block == "identity" and t.state in OPENED and t.key == keys.cloud_key for t in tests):
+    tests = [t for j in judged for t in j.connection.key_tests if t.block == "identity"]
+    if any(_reads_identity(j.connection, keys) for j in judged):
         out.add(Cause.SERVER_KEY_MISMATCH)
-    if any(t.block == "identity" and t.device_id in keys.register for t in tests):
+    if any(t.device_id in keys.register for t in tests):
         out.add(Cause.DEVICE_UNKNOWN)
     if any(stage.reached(Stage.CREDENTIALS_RECEIVED) for stage in stages):
         out.add(Cause.DEVICE_UNKNOWN)
@@ -147,3 +147,12 @@ def ruled_out(verdict: DeviceVerdict, judged: Sequence[Judged], keys: KeyFacts) 
     if cause in KEY_CAUSES and verdict.judgement.confidence is Confidence.PROVEN:
         out |= set(KEY_CAUSES)
     return [c for c in Cause if c in out and c not in verdict.judgement.candidates]
+
+
+def _reads_identity(connection: ConnectionSeen, keys: KeyFacts) -> bool:
+    """Whether the identity opens with the key of the very cloud it was sent to."""
+    cloud_key = keys.at(connection.cloud).cloud_key
+    return any(
+        t.block == "identity" and t.state in OPENED and t.key == cloud_key
+        for t in connection.key_tests
+    )

@@ -88,6 +88,6 @@ def cloud(
     return CloudRole(settings=CloudSettings(**values | dict(settings or {})), **role)
 
 
-def nobody(address: str = "52.10.20.30") -> CloudRole:
+def nobody(address: str = "10.90.0.30") -> CloudRole:
     """Return a host on which nothing listens."""
     return CloudRole(settings=None, address=address)

@@ -5,10 +5,11 @@ The same name gives the same key on every machine and with every release of a cr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from hashlib import shake_128
 from itertools import count
+from math import gcd, prod
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -24,19 +25,20 @@ from handshake_probe.keys.keyring import CloudKey, RegisteredKey
 from handshake_probe.keys.numbers import PUBLIC_EXPONENT, PrivateNumbers
 from handshake_probe.lab.damage import slot_of
 
-_ROUNDS = 24  # of Miller and Rabin: wrong less than once in 4^24
+_ROUNDS = 12  # of Miller and Rabin: wrong less than once in 4^12, and far less for random numbers
+_SIEVED = 8000  # smaller factors are found by one division
 
 
 @cache
-def cloud_numbers(name: str, fits: Callable[[int], bool] | None = None) -> PrivateNumbers:
-    """Return the 2048-bit key of a name; the first one whose modulus `fits`."""
-    return next(_keys(f"cloud/{name}", CLOUD_BITS, fits))
+def cloud_numbers(name: str, top: str = "11") -> PrivateNumbers:
+    """Return the 2048-bit key of a name; `top` are the highest bits of both its primes."""
+    return next(_keys(f"cloud/{name}", CLOUD_BITS, top))
 
 
 @cache
 def device_numbers(name: str) -> PrivateNumbers:
     """Return the 1024-bit key of a name, one that the firmware reads rightly from its slot."""
-    keys = _keys(f"device/{name}", DEVICE_BITS, None)
+    keys = _keys(f"device/{name}", DEVICE_BITS, "11")
     return next(key for key in keys if usable_for_decrypting(read_device_slot(slot_of(key))))
 
 
@@ -44,7 +46,7 @@ def device_numbers(name: str) -> PrivateNumbers:
 def unlucky_numbers(name: str) -> PrivateNumbers:
     """Return a sound 1024-bit key that the firmware misreads: an integer in it is too short."""
     earlier: list[int] = []
-    for prime in _primes(f"unlucky/{name}", DEVICE_BITS // 2):
+    for prime in _primes(f"unlucky/{name}", DEVICE_BITS // 2, "11"):
         for other in earlier:
             for key in (private_numbers(prime, other), private_numbers(other, prime)):
                 if not usable_for_decrypting(read_device_slot(slot_of(key))):
@@ -83,47 +85,50 @@ def private_numbers(p: int, q: int) -> PrivateNumbers:
     return PrivateNumbers(p * q, e, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p))
 
 
-def _keys(
-    seed: str, bits: int, fits: Callable[[int], bool] | None
-) -> Iterator[PrivateNumbers]:
-    drawn = _primes(seed, bits // 2)
+def _keys(seed: str, bits: int, top: str) -> Iterator[PrivateNumbers]:
+    drawn = _primes(seed, bits // 2, top)
     for p, q in zip(drawn, drawn, strict=False):
-        if fits is None or fits(p * q):
-            yield private_numbers(p, q)
+        yield private_numbers(p, q)
 
 
-def _primes(seed: str, bits: int) -> Iterator[int]:
-    """Yield primes whose two top bits are set, so that two of them have twice the bits."""
+def _primes(seed: str, bits: int, top: str) -> Iterator[int]:
+    """Yield primes; where their `top` bits are 11 or more, two of them have twice the bits."""
+    free = bits - len(top)
     for number in count():
         drawn = int.from_bytes(_noise(f"{seed}/{number}", bits // 8), "big")
-        candidate = drawn | 3 << bits - 2 | 1
+        candidate = drawn % (1 << free) | int(top, 2) << free | 1
         while not _is_prime(candidate):
             candidate += 2
         yield candidate
 
 
 @cache
-def _small_primes() -> tuple[int, ...]:
-    return tuple(n for n in range(3, 2000, 2) if all(n % d for d in range(3, int(n**0.5) + 1, 2)))
+def _primorial() -> int:
+    """The product of the odd primes below the limit."""
+    limit = _SIEVED
+    composite = {m for n in range(3, int(limit**0.5) + 1, 2) for m in range(n * n, limit, n)}
+    return prod(n for n in range(3, limit, 2) if n not in composite)
 
 
 def _is_prime(n: int) -> bool:
-    if any(n % prime == 0 for prime in _small_primes()) or (n - 1) % PUBLIC_EXPONENT == 0:
+    if gcd(n, _primorial()) != 1 or (n - 1) % PUBLIC_EXPONENT == 0:
         return False
     odd, twos = n - 1, 0
     while odd % 2 == 0:
         odd, twos = odd // 2, twos + 1
-    for base in (2, *_small_primes()[:_ROUNDS - 1]):
-        power = pow(base, odd, n)
-        if power in (1, n - 1):
-            continue
-        for _ in range(twos - 1):
-            power = power * power % n
-            if power == n - 1:
-                break
-        else:
-            return False
-    return True
+    return all(_passes(n, base, odd, twos) for base in range(2, 2 + _ROUNDS))
+
+
+def _passes(n: int, base: int, odd: int, twos: int) -> bool:
+    """Miller and Rabin's test to one base."""
+    power = pow(base, odd, n)
+    if power in (1, n - 1):
+        return True
+    for _ in range(twos - 1):
+        power = power * power % n
+        if power == n - 1:
+            return True
+    return False
 
 
 def _noise(seed: str, length: int) -> bytes:

@@ -122,7 +122,8 @@ class Path:
             and (rule.cloud is None or self._clouds[rule.cloud] in ends)
             and (rule.what == "any" or rule.what in _words(packet))
             and (
-                rule.size is None or (isinstance(content, Tcp) and len(content.payload) == rule.size)
+                rule.size is None
+                or (isinstance(content, Tcp) and len(content.payload) == rule.size)
             )
         )
 
@@ -184,7 +185,5 @@ def forged(packet: Packet, rule: Rule, now: float) -> Packet:
 def _forged_onwards(packet: Packet, rule: Rule) -> Packet:
     content = packet.content
     assert isinstance(content, Tcp)
-    reset = Tcp(
-        content.source_port, content.destination_port, content.sequence, 0, RST, window=0
-    )
+    reset = Tcp(content.source_port, content.destination_port, content.sequence, 0, RST, window=0)
     return Packet(packet.source, packet.destination, reset, rule.ttl)

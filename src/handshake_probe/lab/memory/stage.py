@@ -129,9 +129,7 @@ class _Stage:
 class _CloudHost:
     """A cloud's host, one role after the other, or a box that takes its connections."""
 
-    def __init__(
-        self, stage: _Stage, roles: list[CloudRole], salt: str, place: int | None
-    ) -> None:
+    def __init__(self, stage: _Stage, roles: list[CloudRole], salt: str, place: int | None) -> None:
         self._stage = stage
         self._roles = [(role, role.seal()) for role in roles]
         self._entropy = EntropySource(stage.story.seed, salt)
@@ -227,7 +225,9 @@ class _DeviceHost:
                 answer(content.payload)
         elif isinstance(content, Tcp):
             end = self._end
-            if content.source_port == DNS and (got := self._awaits.pop(content.destination_port, None)):
+            if content.source_port == DNS and (
+                got := self._awaits.pop(content.destination_port, None)
+            ):
                 got(b"")
             elif end is not None and end.own.port == content.destination_port and not end.over:
                 end.receive(content)
@@ -267,9 +267,7 @@ class _DeviceHost:
 
         self._ask(self._stage.story.resolver, DNS, query, answered, _PATIENCE)
 
-    def _ask(
-        self, address: str, port: int, question: bytes, then: Answer, patience: float
-    ) -> None:
+    def _ask(self, address: str, port: int, question: bytes, then: Answer, patience: float) -> None:
         """Send a datagram; `then` gets the answer, or None when none came in time."""
         self._port += 1
         own = self._port
@@ -305,9 +303,7 @@ class _DeviceHost:
             session=role.stays,
             parting=role.parting or self._part,
         )
-        connection = Connection(
-            Role.DEVICE, self._settings, entropy=entropy, seal=self._seal
-        )
+        connection = Connection(Role.DEVICE, self._settings, entropy=entropy, seal=self._seal)
         seat = Seat(stage.schedule, end, connection, part, lambda: self._ended(seat))
         seat.before_closing = self._test_internet
         stage.played.append(Played(self._number, port, seat.events))

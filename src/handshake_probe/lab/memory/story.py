@@ -50,7 +50,7 @@ class CloudRole:
     """A cloud, or whoever stands where one should; None of settings: nothing listens there."""
 
     settings: CloudSettings | None
-    address: str = "52.10.20.30"
+    address: str = "10.90.0.30"
     port: int = CLOUD_PORT
     until: float = float("inf")  # it is replaced at this time, by the next with this address
     exists: bool = True  # False: nothing at all answers

@@ -21,7 +21,9 @@ class Tape:
         self._story = story
         self._view = story.view
         self._seen: list[tuple[float, bytes]] = list(story.beside)
-        self._macs = {packed(d.address): bytes.fromhex(d.mac.replace(":", "")) for d in story.devices}
+        self._macs = {
+            packed(d.address): bytes.fromhex(d.mac.replace(":", "")) for d in story.devices
+        }
         self._idents: dict[bytes, int] = {}
         points = {"lan": 0, "wan": 1, "cloud": story.routers}
         self._link = points[self._view.point]
@@ -31,7 +33,9 @@ class Tape:
     def see(self, now: float, link: int, way: Direction, packet: Packet) -> None:
         """Take a packet that crosses a link."""
         view = self._view
-        if link != self._link or (view.sides != "both" and (view.sides == "device") != (way is TO_CLOUD)):
+        if link != self._link or (
+            view.sides != "both" and (view.sides == "device") != (way is TO_CLOUD)
+        ):
             return
         ident = self._idents[packet.source] = self._idents.get(packet.source, 0) + 1
         packet = packet._replace(
@@ -56,8 +60,10 @@ class Tape:
 
     def _framed(self, packet: Packet, data: bytes, way: Direction) -> bytes:
         near = self._near(packet, way)
-        far = ROUTER_MAC if self._story.routers else _mac_of(
-            packet.destination if way is TO_CLOUD else packet.source
+        far = (
+            ROUTER_MAC
+            if self._story.routers
+            else _mac_of(packet.destination if way is TO_CLOUD else packet.source)
         )
         source, destination = (near, far) if way is TO_CLOUD else (far, near)
         view = self._view
@@ -65,7 +71,9 @@ class Tape:
             return cooked(source, data, outgoing=way is not TO_CLOUD)
         if view.encrypted:
             hidden = bytes(byte ^ 0x5A for byte in data)
-            return _PROTECTED_DATA + destination + source + source + bytes(2) + bytes(_CCMP) + hidden
+            return (
+                _PROTECTED_DATA + destination + source + source + bytes(2) + bytes(_CCMP) + hidden
+            )
         return ethernet(source, destination, data, view.vlan)
 
     def _near(self, packet: Packet, way: Direction) -> bytes:
