@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scripts.captures.shelf import shelf
+from scripts.captures.stories import ALL
 
 from agreement import assert_agrees, device_at, judged
 from handshake_probe import pipeline
 from handshake_probe.lab.scenario import Truth
 from handshake_probe.model.measurement import Measurement
-from scripts.captures.shelf import shelf
-from scripts.captures.stories import ALL
 
 FOLDER = Path(__file__).parent.parent / "captures" / "synthetic"
 SIZE_LIMIT = 1_500_000  # bytes, of all files together

@@ -1,9 +1,8 @@
-"""A synthetic capture as it is described, made, and put on the shelf with its keys and its truth."""
+"""A synthetic capture: described, made, and put on the shelf with its keys and its truth."""
 
 from __future__ import annotations
 
 import json
-from base64 import encodebytes
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -11,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from handshake_probe.capture.written import SNAP_LENGTH, pcap, pcapng
-from handshake_probe.keys.der import SEQUENCE, encode, encode_integer
-from handshake_probe.keys.fingerprint import spki
 from handshake_probe.keys.numbers import PrivateNumbers
 from handshake_probe.lab.memory import keys
 from handshake_probe.lab.memory.cast import CLOUD, device_id, slot
+from handshake_probe.lab.memory.keyfiles import key_files
 from handshake_probe.lab.memory.path import OUTER
 from handshake_probe.lab.memory.stage import Played, record
 from handshake_probe.lab.memory.story import Story
@@ -79,20 +77,15 @@ def make(item: Synthetic) -> tuple[dict[str, bytes], dict[str, Any]]:
 
 
 def _key_files(item: Synthetic) -> dict[str, bytes]:
-    files = {}
-    for number, name in enumerate(item.clouds):
-        numbers = keys.cloud_numbers(name, *filter(None, [item.cloud_tops.get(name)]))
-        mark = str(number + 1) if number else ""
-        files[f"cloud{mark}_private.pem"] = _pem("RSA PRIVATE KEY", _pkcs1(numbers))
-        files[f"cloud{mark}_public.der"] = spki(numbers.n, numbers.e)
-    for name in item.names:
-        own = item.registered.get(name, keys.device_numbers(name))
-        if own is not None:
-            files[f"{device_id(name)}.pub.pem"] = _pem("PUBLIC KEY", spki(own.n, own.e))
-        files[f"{device_id(name)}.der"] = item.flash.get(name) or slot(name)
-    absent = keys.device_numbers("absent")  # with it the folder is a register
-    files[f"{device_id('absent')}.pub.pem"] = _pem("PUBLIC KEY", spki(absent.n, absent.e))
-    return files
+    clouds = {
+        f"cloud{number or ''}": keys.cloud_numbers(name, item.cloud_tops.get(name, keys.ANY_TOP))
+        for number, name in zip((0, *range(2, 10)), item.clouds, strict=False)
+    }
+    own = {name: item.registered.get(name, keys.device_numbers(name)) for name in item.names}
+    own["absent"] = keys.device_numbers("absent")  # with it the folder is a register
+    registered = {device_id(name): numbers for name, numbers in own.items() if numbers is not None}
+    flash = {device_id(name): item.flash.get(name) or slot(name) for name in item.names}
+    return key_files(clouds, registered, flash)
 
 
 def _truth(item: Synthetic, played: list[Played]) -> dict[str, Any]:
@@ -147,7 +140,7 @@ def _session(played: Played) -> dict[str, Any] | None:
     """A connection as the device itself told it; None without a session."""
     found = next((e for e in played.events if isinstance(e, SessionKeys)), None)
     nonce = next((e for e in played.events if isinstance(e, NonceReceived)), None)
-    if found is None or nonce is None:
+    if found is None or nonce is None or nonce.nonce is None:
         return None
     return {
         "port": played.port,
@@ -159,17 +152,6 @@ def _session(played: Played) -> dict[str, Any] | None:
             if isinstance(event, Message)
         ],
     }
-
-
-def _pkcs1(numbers: PrivateNumbers) -> bytes:
-    return encode(SEQUENCE, b"".join(map(encode_integer, (0, *numbers))))
-
-
-def _pem(label: str, der: bytes) -> bytes:
-    body = encodebytes(der).replace(b"\n", b"")
-    lines = [body[at : at + 64] for at in range(0, len(body), 64)]
-    head, tail = f"-----BEGIN {label}-----".encode(), f"-----END {label}-----".encode()
-    return b"\n".join([head, *lines, tail, b""])
 
 
 def shelf(items: tuple[Synthetic, ...]) -> dict[str, bytes]:

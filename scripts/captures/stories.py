@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from scripts.captures.shelf import Synthetic
+
 from handshake_probe.lab import damage, seals
 from handshake_probe.lab.memory import keys
 from handshake_probe.lab.memory.cast import cloud, device, slot
@@ -20,7 +22,6 @@ from handshake_probe.lab.memory.story import (
 from handshake_probe.lab.memory.wire import DESTINATION, FRAGMENT, HOP_BY_HOP, ROUTING
 from handshake_probe.lab.scenario import Truth
 from handshake_probe.protocol.settings import Generation, Manner
-from scripts.captures.shelf import Synthetic
 
 IPV6_DEVICE, IPV6_CLOUD = "fd00:7::20", "2001:db8:90::30"
 CLAIM_CODE = b"synthetic claim code, never issued to anybody by any cloud 01234"[:63]

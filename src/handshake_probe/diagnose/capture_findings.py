@@ -16,6 +16,7 @@ from handshake_probe.model.observations import (
 )
 from handshake_probe.model.vocabulary import Confidence
 
+TEST_PATIENCE = 2.0  # seconds; what is unanswered at the capture's end may be answered yet
 # Reasons for which frames may hold a handshake all the same.
 UNREAD = ("link_type", "malformed", "truncated", "fragment", "encrypted", "tunnel")
 
@@ -88,7 +89,7 @@ def capture_findings(
             "HP608", f"The handshake was found on TCP port {capture.other_port}.", [capture.id]
         )
     yield from _repeated_nonces(connections)
-    yield from _beside(observations)
+    yield from _beside(observations, capture.last)
     if not devices:
         yield finding(
             "HP606",
@@ -116,7 +117,7 @@ def _unread(capture: CaptureSeen, devices: int) -> Iterator[Finding]:
     if overlapping:
         yield finding(
             "HP614",
-            f"{_count(overlapping, 'IP fragment')} overlap others with different bytes.",
+            f"{_count(overlapping, 'IP fragment')} overlap others of the same packet.",
             [capture.id],
         )
     if capture.lost_fragments:
@@ -162,8 +163,9 @@ def _repeated_nonces(connections: Sequence[ConnectionSeen]) -> Iterator[Finding]
             return
 
 
-def _beside(observations: Sequence[AnyObservation]) -> Iterator[Finding]:
+def _beside(observations: Sequence[AnyObservation], last: float | None) -> Iterator[Finding]:
     tests = [o for o in observations if isinstance(o, InternetTestSeen)]
+    tests = [t for t in tests if t.answered or (last or 0.0) - t.time >= TEST_PATIENCE]
     failed = [t for t in tests if not t.answered]
     if failed and len(failed) == len(tests):
         kind = "NTP" if failed[0].test == "ntp" else "TCP 8.8.8.8:53"

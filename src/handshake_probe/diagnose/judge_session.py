@@ -245,6 +245,8 @@ def _unclaimed(case: Case, session: SessionSeen | None) -> Judgement | None:
     sessions = [c for c in case.siblings if c.session is not None]
     if not all(claim_pending(c) for c in sessions):
         return None
+    if any(c.from_cloud.missing_bytes for c in sessions):
+        return None  # the confirmation may be among them
     if len(sessions) == 1 and connection.ended - connection.started < CLAIM_PATIENCE:
         return None
     clue = Clue(

@@ -95,6 +95,8 @@ def _claimed_and_lost(case: Case) -> Judgement | None:
             continue
         if case.lossy or not _would_have_come(connection, sent):
             continue
+        if who == "cloud" and _device_hung_up(connection):
+            continue
         mechanism, code, what = table.get(
             connection.stage, (Mechanism.RECORD_DROPPED, "HP125", "data")
         )
@@ -128,6 +130,18 @@ def _would_have_come(connection: ConnectionSeen, sent: DirectionSeen) -> bool:
         and connection.ended_by is EndedBy.DEVICE_FIN
         and closed is not None
         and closed - (spoke or connection.started) >= REPEAT_DUE
+    )
+
+
+def _device_hung_up(connection: ConnectionSeen) -> bool:
+    """Whether the device closed, and its kernel answered what still came with a reset.
+
+    Then it is the capture that lost what came, and an acknowledgment was never due.
+    """
+    closed = [c.frame for c in connection.controls if c.sender == "device" and c.flags == "FIN"]
+    return any(
+        c.sender == "device" and c.flags == "RST" and closed and c.frame > closed[0]
+        for c in connection.controls
     )
 
 

@@ -75,8 +75,8 @@ class ZeroNonce(Seal):
 class ForeignDeviceKey(Seal):
     """Encrypts the credentials to a key that is not the device's."""
 
-    def __init__(self) -> None:
-        self._n = _new_numbers(DEVICE_BITS).n
+    def __init__(self, n: int | None = None) -> None:
+        self._n = n or _new_numbers(DEVICE_BITS).n
 
     def credentials(
         self, n: int, e: int, session: bytes, signer: PrivateNumbers, entropy: Entropy
@@ -98,8 +98,8 @@ class CutCredentials(Seal):
 class ForeignSignature(Seal):
     """Signs with a key that is not this cloud's."""
 
-    def __init__(self) -> None:
-        self._signer = _new_numbers(CLOUD_BITS)
+    def __init__(self, signer: PrivateNumbers | None = None) -> None:
+        self._signer = signer or _new_numbers(CLOUD_BITS)
 
     def sign(self, signer: PrivateNumbers, mac: bytes) -> bytes:
         """Return the other key's signature."""

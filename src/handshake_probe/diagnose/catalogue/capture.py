@@ -103,7 +103,7 @@ ENTRIES = (
         "HP614",
         "Overlapping IP fragments",
         WARNING,
-        "Fragments of one packet contradict each other: a fault, or somebody who hides something.",
+        "Fragments of one packet overlap, so it is not read: a fault, or somebody hides something.",
         "Two fragments that cover the same bytes of one packet.",
         "Nothing.",
         "Look at the sender of these fragments.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -15,6 +16,17 @@ from handshake_probe.protocol.settings import CloudSettings, DeviceSettings, Gen
 
 DEVICE, CLOUD = "device", "cloud"
 _DESCRIPTION = b'{"p":6,"m":[{"s":16384,"l":"m","vc":30,"vv":30,"f":"b","n":"0","v":1006,"d":[]}]}'
+
+
+@dataclass(frozen=True)
+class Register:
+    """The keys that a cloud has on file, by device id."""
+
+    known: Mapping[str, RegisteredKey]
+
+    def __call__(self, wanted: str) -> RegisteredKey | None:
+        """Look a device up."""
+        return self.known.get(wanted)
 
 
 def device_id(name: str) -> str:
@@ -77,12 +89,12 @@ def cloud(
         role: Fields of `CloudRole`.
     """
     held = dict(knows) if isinstance(knows, Mapping) else {n: keys.device_numbers(n) for n in knows}
-    register: dict[str, RegisteredKey] = {
-        device_id(known): keys.registered_key(numbers) for known, numbers in held.items()
-    }
+    register = Register(
+        {device_id(known): keys.registered_key(numbers) for known, numbers in held.items()}
+    )
     values: dict[str, Any] = {
         "key": keys.cloud_key(keys.cloud_numbers(name)),
-        "register": register.get,
+        "register": register,
         "describes": (1, 2),
     }
     return CloudRole(settings=CloudSettings(**values | dict(settings or {})), **role)

@@ -25,12 +25,14 @@ from handshake_probe.keys.keyring import CloudKey, RegisteredKey
 from handshake_probe.keys.numbers import PUBLIC_EXPONENT, PrivateNumbers
 from handshake_probe.lab.damage import slot_of
 
+ANY_TOP = "11"  # highest bits of two primes whose product has twice their bits
+
 _ROUNDS = 12  # of Miller and Rabin: wrong less than once in 4^12, and far less for random numbers
 _SIEVED = 8000  # smaller factors are found by one division
 
 
 @cache
-def cloud_numbers(name: str, top: str = "11") -> PrivateNumbers:
+def cloud_numbers(name: str, top: str = ANY_TOP) -> PrivateNumbers:
     """Return the 2048-bit key of a name; `top` are the highest bits of both its primes."""
     return next(_keys(f"cloud/{name}", CLOUD_BITS, top))
 
@@ -38,7 +40,7 @@ def cloud_numbers(name: str, top: str = "11") -> PrivateNumbers:
 @cache
 def device_numbers(name: str) -> PrivateNumbers:
     """Return the 1024-bit key of a name, one that the firmware reads rightly from its slot."""
-    keys = _keys(f"device/{name}", DEVICE_BITS, "11")
+    keys = _keys(f"device/{name}", DEVICE_BITS, ANY_TOP)
     return next(key for key in keys if usable_for_decrypting(read_device_slot(slot_of(key))))
 
 
@@ -46,7 +48,7 @@ def device_numbers(name: str) -> PrivateNumbers:
 def unlucky_numbers(name: str) -> PrivateNumbers:
     """Return a sound 1024-bit key that the firmware misreads: an integer in it is too short."""
     earlier: list[int] = []
-    for prime in _primes(f"unlucky/{name}", DEVICE_BITS // 2, "11"):
+    for prime in _primes(f"unlucky/{name}", DEVICE_BITS // 2, ANY_TOP):
         for other in earlier:
             for key in (private_numbers(prime, other), private_numbers(other, prime)):
                 if not usable_for_decrypting(read_device_slot(slot_of(key))):

@@ -133,9 +133,9 @@ class Path:
             case Does.DELAY:
                 self._schedule.after(rule.seconds, lambda: self._cross(packet, place, way))
             case Does.RESET if isinstance(packet.content, Tcp):
-                self.send(forged(packet, rule, self._schedule.now), back, place)
+                self._later(rule, forged(packet, rule, self._schedule.now), back)
                 if rule.both:
-                    self.send(_forged_onwards(packet, rule), way, place)
+                    self._later(rule, _forged_onwards(packet, rule), way)
                 return rule.passes
             case Does.REFUSE:
                 source = self.router(place, version=packet.version)
@@ -144,6 +144,9 @@ class Path:
             case Does.ANSWER:
                 self.boxes[rule.box](packet)
         return False
+
+    def _later(self, rule: Rule, packet: Packet, way: Direction) -> None:
+        self._schedule.after(rule.seconds, lambda: self.send(packet, way, rule.place))
 
 
 def _words(packet: Packet) -> Iterator[str]:

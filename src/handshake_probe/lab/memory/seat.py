@@ -112,7 +112,7 @@ class Seat:
     def _read(self) -> None:
         data = b""
         while self._came and isinstance(self._came[0], bytes):  # one read takes all there is
-            data += bytes(self._came.popleft())  # type: ignore[arg-type]
+            data += bytes(self._came.popleft())
         if self.over:
             return
         if data:
@@ -211,7 +211,7 @@ class Seat:
         self._schedule.after(at - EPOCH - self._schedule.now, lambda: self._wake(watch, at))
 
     def _wake(self, watch: int, at: float) -> None:
-        if watch != self._watch or self.over or self._busy:
+        if watch != self._watch or self.over or self._busy or self._left is not None:
             return
         if self._ends_at is not None and at >= self._ends_at:
             self._ends_at = None

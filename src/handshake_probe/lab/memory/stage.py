@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from handshake_probe.lab.device import CONNECT_TIMEOUT, LED_TIME, back_off
 from handshake_probe.lab.entropy import EntropySource
 from handshake_probe.lab.memory.path import DNS, NTP, Path, packed
-from handshake_probe.lab.memory.schedule import EPOCH, Schedule
+from handshake_probe.lab.memory.schedule import Schedule
 from handshake_probe.lab.memory.seat import Seat
 from handshake_probe.lab.memory.story import (
     TO_CLOUD,
@@ -24,7 +24,7 @@ from handshake_probe.lab.memory.tcp import ACK, RST, SYN, TcpEnd
 from handshake_probe.lab.memory.wire import Packet, Tcp, Udp
 from handshake_probe.lab.play import Part
 from handshake_probe.lab.stand_ins import TIME_REQUEST, Names
-from handshake_probe.packets.units import Direction, Endpoint, Frame
+from handshake_probe.packets.units import Endpoint, Frame
 from handshake_probe.protocol.connection import Connection
 from handshake_probe.protocol.events import Event
 from handshake_probe.protocol.state import Role
@@ -100,12 +100,15 @@ class _Stage:
         replies = Names({_TIME_NAME: (_TIME_SERVER,), **names})
         address = packed(story.resolver)
         place = 1 if story.routers and address == self.path.router(1) else None
+        cloud = self.path.far.get(address)  # which may run on the same host
 
         def answer(packet: Packet) -> None:
             if isinstance(packet.content, Udp) and packet.content.destination_port == DNS:
                 for reply in replies(packet.content.payload):
                     udp = Udp(DNS, packet.content.source_port, reply)
                     self.path.send(Packet(address, packet.source, udp), TO_DEVICE, place)
+            elif cloud is not None:
+                cloud(packet)
 
         self.path.far[address] = answer
 
@@ -211,8 +214,7 @@ class _DeviceHost:
         self._address = packed(role.address)
         self._tries = self._failures = 0
         self._ident = 0
-        self._end: TcpEnd | None = None
-        self._connects = False  # the attempt has no answer yet
+        self._ends: dict[int, TcpEnd] = {}  # by port
         self._awaits: dict[int, Answer] = {}  # answers by the port they come to
         self._port = 40000
 
@@ -224,12 +226,11 @@ class _DeviceHost:
             if answer is not None:
                 answer(content.payload)
         elif isinstance(content, Tcp):
-            end = self._end
-            if content.source_port == DNS and (
-                got := self._awaits.pop(content.destination_port, None)
-            ):
-                got(b"")
-            elif end is not None and end.own.port == content.destination_port and not end.over:
+            end = self._ends.get(content.destination_port)
+            answer = self._awaits.pop(content.destination_port, None)
+            if answer is not None:
+                answer(b"")
+            elif end is not None and not end.over:
                 end.receive(content)
             elif not content.flags & RST and content.source_port != DNS:
                 ports = (content.destination_port, content.source_port)
@@ -288,7 +289,7 @@ class _DeviceHost:
         port = role.port + self._tries
         self._tries += 1
         entropy = self._entropy.of(self._tries)
-        end = self._end = TcpEnd(
+        end = self._ends[port] = TcpEnd(
             stage.schedule,
             Endpoint(self._address, port),
             Endpoint(address, stage.story.clouds[0].port),

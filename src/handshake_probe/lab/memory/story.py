@@ -12,8 +12,6 @@ from enum import StrEnum
 from handshake_probe.lab.play import Act
 from handshake_probe.lab.script import AS_IT_SHOULD, Script
 from handshake_probe.packets.units import Direction
-from handshake_probe.protocol.connection import Connection
-from handshake_probe.protocol.kinds import Kind
 from handshake_probe.protocol.seal import Seal
 from handshake_probe.protocol.settings import CloudSettings, DeviceSettings
 
@@ -57,7 +55,7 @@ class CloudRole:
     script: Script = AS_IT_SHOULD
     seal: Callable[[], Seal] = Seal
     acts: tuple[Act, ...] = ()
-    reactions: Mapping[Kind, Act] = field(default_factory=dict)
+    reactions: Mapping[str, Act] = field(default_factory=dict)
     mss: int = 1460
     timestamps: bool = False
     ttl: int = 64
@@ -88,7 +86,7 @@ class Rule:
     until: float = float("inf")
     spares: int = 0  # so many packets that fit pass unharmed
     times: float = float("inf")  # and so many afterwards do not
-    seconds: float = 0.0  # of a delay
+    seconds: float = 0.0  # that a packet is held back, or that a reset takes to be made
     passes: bool = False  # a reset is sent, and the packet goes its way all the same
     both: bool = False  # the other end is reset as well
     ttl: int = 64  # of what the place sends itself
@@ -132,8 +130,3 @@ class Story:
     beside: tuple[tuple[float, bytes], ...] = ()  # frames of nobody's connection, as captured
     seconds: float = 30.0
     view: View = field(default_factory=View)
-
-
-def leave(connection: Connection, now: float) -> list[object]:
-    """Close without a word."""
-    return list(connection.close(now))

@@ -11,6 +11,7 @@ from handshake_probe.packets.units import Direction, Frame
 ROUTER_MAC = bytes.fromhex("02000000fe01")
 _ETHERNET, _WIFI, _COOKED = 1, 105, 113  # LINKTYPE_*
 _PROTECTED_DATA = bytes.fromhex("08420000")  # 802.11 data frame from the access point, encrypted
+_ASKS = 5.0  # seconds between signs of life on the link, which show that a capture goes on
 _CCMP = 16  # bytes of header and check that hide 802.11 content
 
 
@@ -49,7 +50,7 @@ class Tape:
         view, story = self._view, self._story
         end = story.seconds if view.end is None else view.end
         kind = _COOKED if view.cooked else _WIFI if view.encrypted else _ETHERNET
-        kept = []
+        kept: list[Frame] = []
         taken = [item for item in sorted(self._seen, key=_time) if view.start <= item[0] <= end]
         for number, (at, data) in enumerate(taken, start=1):
             if number not in view.loses:
@@ -85,12 +86,23 @@ class Tape:
         router = packed(self._story.resolver)
         if len(router) != 4 or self._view.encrypted or self._view.cooked:
             return
+        self._seen += [(at, _anybody(router)) for at in self._life()]
         for address, mac in self._macs.items():
             if len(address) == 4:
                 first = min(d.start for d in self._story.devices) / 2
                 self._seen.append((first, arp(mac, address, ROUTER_MAC, router, reply=False)))
                 reply = arp(ROUTER_MAC, router, mac, address, reply=True)
                 self._seen.append((first + 0.0004, reply))
+
+    def _life(self) -> list[float]:
+        """When the router asks for some other host: every few seconds, and at the very end."""
+        end = self._story.seconds if self._view.end is None else self._view.end
+        return [*(n * _ASKS for n in range(1, 1 + int(end / _ASKS)) if n * _ASKS < end), end]
+
+
+def _anybody(router: bytes) -> bytes:
+    """A router's ARP request for a host that has nothing to do with a story."""
+    return arp(ROUTER_MAC, router, bytes(6), router[:3] + b"\x63", reply=False)
 
 
 def _time(item: tuple[float, bytes]) -> float:

@@ -1,5 +1,6 @@
-"""Builds frames: Ethernet with or without a VLAN tag, IPv4, IPv6 with extension headers, TCP, UDP,
-ICMP, ARP. Every length and checksum is right.
+"""Builds frames whose every length and checksum is right.
+
+Ethernet with or without a VLAN tag, IPv4, IPv6 with extension headers, TCP, UDP, ICMP, ARP:
 
     content = Tcp(49152, 5683, sequence=1, acknowledgment=0, flags=TcpFlags.SYN)
     ethernet(MAC, OTHER, Packet(device, cloud, content).pack())

@@ -1,0 +1,85 @@
+"""Every code of the catalogue, every cause and every mechanism: reached, nearly, and too thinly.
+
+The stories are played on the in-memory path, written to a capture, and judged from its bytes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coverage_cases import Case, analyzed, differences, prefixes
+from coverage_stories import STORIES, WORDS, Told
+from handshake_probe.diagnose.catalogue import CATALOGUE
+from handshake_probe.model.vocabulary import Cause, Mechanism
+
+NO_ACCUSATION = (Cause.HEALTHY, Cause.INCONCLUSIVE)
+TOO_LONG = ("HP610",)  # a flood: thousands of frames, all alike
+
+ALL = {**STORIES, **{str(word): told for word, told in WORDS.items()}}
+every_code = pytest.mark.parametrize(("code", "told"), STORIES.items(), ids=STORIES)
+every_word = pytest.mark.parametrize(("word", "told"), WORDS.items(), ids=map(str, WORDS))
+every_story = pytest.mark.parametrize("told", ALL.values(), ids=ALL)
+
+
+def codes(told: Case, scratch: Path) -> set[str]:
+    return {finding.code for finding in analyzed(told, scratch).findings}
+
+
+def test_every_code_has_its_stories() -> None:
+    assert set(STORIES) == set(CATALOGUE)
+
+
+def test_every_cause_and_every_mechanism_has_a_story() -> None:
+    assert {told.cause for told in ALL.values()} == set(Cause)
+    assert {told.mechanism for told in ALL.values()} == {None, *Mechanism}
+
+
+@every_story
+def test_the_verdict_is_what_the_story_says(told: Told, tmp_path: Path) -> None:
+    verdict = analyzed(told.reached, tmp_path).verdict
+    assert (verdict.cause, verdict.mechanism) == (told.cause, told.mechanism), verdict.summary
+
+
+@every_code
+def test_the_code_is_reached(code: str, told: Told, tmp_path: Path) -> None:
+    assert code in codes(told.reached, tmp_path)
+
+
+@every_code
+def test_a_near_miss_does_not_fire_the_code(code: str, told: Told, tmp_path: Path) -> None:
+    assert code not in codes(told.near, tmp_path)
+
+
+@every_word
+def test_a_near_miss_does_not_say_the_word(word: Mechanism, told: Told, tmp_path: Path) -> None:
+    assert analyzed(told.near, tmp_path).verdict.mechanism is not word
+
+
+@every_story
+def test_a_near_miss_differs_in_one_fact(told: Told) -> None:
+    assert differences(told.reached, told.near) == 1
+
+
+@every_code
+def test_too_little_data_does_not_fire_the_code(code: str, told: Told, tmp_path: Path) -> None:
+    assert code not in codes(told.thin, tmp_path)
+
+
+@every_story
+def test_too_little_data_accuses_nobody(told: Told, tmp_path: Path) -> None:
+    verdict = analyzed(told.thin, tmp_path).verdict
+    assert verdict.cause in NO_ACCUSATION, verdict.summary
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name not in TOO_LONG])
+def test_a_capture_that_ends_anywhere_accuses_nobody_else(name: str, tmp_path: Path) -> None:
+    """Whatever part of a story a capture holds, it shows the story's own cause or none."""
+    told = ALL[name]
+    wrong = [
+        (count, str(verdict.cause), str(verdict.mechanism))
+        for count, verdict in prefixes(told.reached, tmp_path)
+        if verdict.cause not in (*NO_ACCUSATION, told.cause)
+    ]
+    assert wrong == []
