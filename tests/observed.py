@@ -477,7 +477,7 @@ def judged(*told: Told, keys: Sequence[KeyUsed] = ()) -> Judgement:
     """The judgement on the first connection that was told of."""
     seen = observations(*told)
     connections = [item for item in seen if isinstance(item, ConnectionSeen)]
-    facts = KeyFacts.read(keys, connections)
+    facts = KeyFacts.read(keys, seen)
     device = next(d for d in find_devices(seen, facts) if connections[0] in d.connections)
     return judge_connection(
         Case(

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from handshake_probe.keys.keyring import Keyring
-from handshake_probe.model.observations import CaptureSeen
+from handshake_probe.model.observations import CaptureSeen, InternetTestSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism
 from handshake_probe.pipeline import analyze
 from observed import (
     CLOUD_KEY,
+    DEVICE,
     DEVICE_ID,
     FAR_TTL,
     LOCAL_CLOUD,
@@ -24,6 +25,7 @@ from observed import (
     arp,
     connection,
     judged,
+    measured,
     other_packets,
     private_cloud_key,
     public_cloud_key,
@@ -197,6 +199,79 @@ def test_a_cloud_that_answered_the_identity_has_read_it(private: bool) -> None:
     assert told.confidence is not Confidence.PROVEN
     assert told.mechanism is not Mechanism.IDENTITY_NOT_DECRYPTABLE
     assert Cause.DEVICE_KEY_CORRUPTION in told.candidates
+
+
+# Several clouds in one capture.
+
+ELSEWHERE = "52.60.70.80"
+
+
+def elsewhere(key: str) -> Story:
+    """A session with another cloud, whose signature opens with this key."""
+    return connection(1, cloud=ELSEWHERE).handshake().signed(key=key)
+
+
+@pytest.mark.parametrize("device_id", [DEVICE_ID, OTHER_ID])
+def test_another_clouds_key_says_nothing_of_this_cloud(device_id: str) -> None:
+    """The identity opens with a key that signs elsewhere; which key this cloud has is not known."""
+    keys = [private_cloud_key(), private_cloud_key(OTHER_CLOUD_KEY), registered(device_id)]
+    story = refused().opens(OTHER_CLOUD_KEY).key("identity", CLOUD_KEY, "padding_bad")
+    assert judged(story, elsewhere(CLOUD_KEY), keys=keys).cause is Cause.INCONCLUSIVE
+
+
+def test_an_identity_that_another_clouds_key_does_not_open_is_right_so() -> None:
+    story = refused().key("identity", CLOUD_KEY, "padding_bad")
+    told = judged(story, elsewhere(CLOUD_KEY), keys=[private_cloud_key()])
+    assert told.cause is Cause.INCONCLUSIVE
+
+
+def test_an_identity_that_opens_with_another_clouds_key_only_is_meant_for_that_one() -> None:
+    keys = [private_cloud_key(), private_cloud_key(OTHER_CLOUD_KEY)]
+    story = refused().opens(OTHER_CLOUD_KEY).key("identity", CLOUD_KEY, "padding_bad")
+    here = connection(2, device="192.168.1.21").handshake().signed()
+    told = judged(story, here, elsewhere(OTHER_CLOUD_KEY), keys=keys)
+    assert told.cause is Cause.SERVER_KEY_MISMATCH
+    assert told.confidence is Confidence.PROVEN
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_addresses_of_one_name_are_one_cloud(together: bool) -> None:
+    """A load balancer: what signs at one of its addresses signs at all of them."""
+    addresses = (PUBLIC_CLOUD, ELSEWHERE) if together else (PUBLIC_CLOUD,)
+    story = refused().key("identity", CLOUD_KEY, "not_below_modulus", private=False)
+    answer = question("NOERROR", *addresses)
+    told = judged(story, elsewhere(CLOUD_KEY), answer, keys=[public_cloud_key()])
+    assert told.cause is (Cause.SERVER_KEY_MISMATCH if together else Cause.INCONCLUSIVE)
+
+
+# What the capture lost.
+
+
+def test_a_claim_is_not_open_when_the_confirmation_may_be_lost() -> None:
+    story = connection().handshake().wait(20.0).talked(claim_code=[9])
+    assert judged(story.path("cloud", missing_bytes=34)).cause is not Cause.UNCLAIMED
+
+
+def test_what_a_closed_device_resets_was_not_dropped_on_the_way() -> None:
+    """It arrived, at a kernel that no longer had a reader; the capture alone lost it."""
+    story = connection().handshake().device_fin().device_rst(acknowledgment=None)
+    told = judged(story.path("cloud", claimed_up_to=443 + 34).then_quiet(30.0))
+    assert told.cause is not Cause.NETWORK_BLOCKED
+
+
+def test_one_attempt_that_is_not_repeated_may_have_been_answered() -> None:
+    """TCP repeats an unanswered SYN, so the capture may have lost what answered this one."""
+    told = judged(connection().syn().no_answer())
+    assert told.cause is Cause.INCONCLUSIVE
+    assert told.candidates[0] is Cause.NETWORK_BLOCKED
+
+
+@pytest.mark.parametrize("quiet", [0.1, 30.0])
+def test_an_internet_test_at_the_captures_end_has_not_failed(quiet: float) -> None:
+    test = InternetTestSeen(id="o905", frame=9, time=START, host=DEVICE, test="ntp", answered=False)
+    story = connection(at=-1.0).syn().cloud_rst().then_quiet(1.0 + quiet)
+    found = {finding.code for finding in measured(story, test).findings}
+    assert ("HP150" in found) is (quiet > 1.0)
 
 
 # Silence is not a refusal.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from handshake_probe.diagnose.resets import Origin, ResetOrigin, reset_origin
 from handshake_probe.diagnose.topology import Topology, host_of
+from handshake_probe.keys.particle import is_particle_address
 from handshake_probe.model.measurement import KeyUsed
 from handshake_probe.model.observations import (
+    AnyObservation,
     CaptureSeen,
     ConnectionSeen,
     ControlSeen,
@@ -28,18 +31,29 @@ class KeyFacts:
 
     used: tuple[KeyUsed, ...]
     signatures: frozenset[tuple[str, str]]  # cloud address, key whose signature opened there
-    address: str | None = None  # the cloud that is judged; None: any
+    clouds: tuple[frozenset[str], ...] = ()  # addresses that belong together
+    address: str | None = None  # of the cloud that is judged; None: any
 
     @classmethod
-    def read(cls, used: Sequence[KeyUsed], connections: Sequence[ConnectionSeen]) -> KeyFacts:
-        """Gather the signers from every connection."""
+    def read(cls, used: Sequence[KeyUsed], observations: Sequence[AnyObservation]) -> KeyFacts:
+        """Gather who signed where, and which addresses are those of one cloud.
+
+        A name that leads to several addresses names one cloud; so do the Particle cloud's own.
+        """
+        connections = [item for item in observations if isinstance(item, ConnectionSeen)]
         signatures = {
             (host_of(connection.cloud), test.key)
             for connection in connections
             for test in connection.key_tests
             if test.block == "signature" and test.state in ("opened", "digest_info")
         }
-        return cls(tuple(used), frozenset(signatures))
+        named: dict[str, set[str]] = defaultdict(set)
+        for item in observations:
+            if isinstance(item, DnsSeen):
+                named[item.name].update(item.addresses)
+        hosts = {host_of(connection.cloud) for connection in connections}
+        clouds = [*named.values(), set(filter(is_particle_address, hosts))]
+        return cls(tuple(used), frozenset(signatures), tuple(map(frozenset, clouds)))
 
     def at(self, cloud: str) -> KeyFacts:
         """The same for the cloud at this endpoint: another cloud's signatures say nothing of it."""
@@ -47,11 +61,16 @@ class KeyFacts:
 
     @cached_property
     def signers(self) -> frozenset[str]:
-        """Cloud keys whose signature opened at this cloud's address."""
-        return frozenset(key for at, key in self.signatures if self.address in (None, at))
+        """Cloud keys whose signature opened at this address, else at one that belongs with it."""
+        same = {at for cloud in self.clouds if self.address in cloud for at in cloud}
+        for addresses in ({self.address}, same):
+            found = {key for at, key in self.signatures if self.address is None or at in addresses}
+            if found:
+                return frozenset(found)
+        return frozenset()
 
     def of_another_cloud(self, key: str) -> bool:
-        """Whether a key signed at other addresses only: nothing makes it this cloud's as well."""
+        """Whether a key signed for other clouds only: nothing makes it this one's as well."""
         return key not in self.signers and any(signer == key for _, signer in self.signatures)
 
     @cached_property

@@ -137,9 +137,8 @@ def build_measurement(
     `events` are the transcripts' events by stream number; they fill ladders and messages only,
     the verdict rests on `observations` alone.
     """
-    connections = [o for o in observations if isinstance(o, ConnectionSeen)]
     capture = next(o for o in observations if isinstance(o, CaptureSeen))
-    facts = KeyFacts.read(keys, connections)
+    facts = KeyFacts.read(keys, observations)
     judge = _Judge(capture, Topology.read(observations), facts, events)
     devices: list[DeviceReport] = []
     findings: list[Finding] = []

@@ -137,6 +137,15 @@ def judge_connect(case: Case) -> Judgement:
         evidence,
         Confidence.LIKELY,
     )
+    if _asked_once(case):
+        return undecided(
+            (Cause.NETWORK_BLOCKED, Cause.SERVER_FAULT, Cause.DEVICE_FAULT),
+            Mechanism.SYN_DROPPED,
+            clue,
+            f"One connection attempt to {connection.cloud}, not repeated: either nothing answers, "
+            "or the capture lost the answer that kept the device from asking again.",
+            "A longer capture: a device whose attempts are dropped tries again and again.",
+        )
     return caused(
         Cause.NETWORK_BLOCKED,
         Mechanism.SYN_DROPPED,
@@ -146,6 +155,11 @@ def judge_connect(case: Case) -> Judgement:
         others=(Cause.SERVER_FAULT,),
         assumption="that the cloud's host is up: a switched-off host is as silent as a firewall",
     )
+
+
+def _asked_once(case: Case) -> bool:
+    """Whether the device sent one SYN only, in all its attempts: TCP repeats an unanswered one."""
+    return sum(c.flags == "SYN" for o in case.siblings for c in o.controls) == 1
 
 
 def _refused(case: Case, reset: ControlSeen) -> Judgement:
