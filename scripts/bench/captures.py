@@ -5,31 +5,30 @@
 - `lan`: sizes as on the internet (IMIX) on other ports, 0.05 % of the frames on port 5683.
 - `flood`: SYNs from addresses nobody holds, and one real session in their midst.
 
-The same seed gives the same file but for keys and RSA padding. IP checksums are right, TCP and
-UDP checksums are left out, as senders that offload them do.
+The same seed gives the same file, keys included.
 """
 
 from __future__ import annotations
 
 import random
-import struct
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 from scripts.bench.conversation import DEVICE, Script, keyless_script
 
+from handshake_probe.capture.written import pcap
+from handshake_probe.lab.memory.wire import Packet, Tcp, Udp, ethernet
+from handshake_probe.packets.units import Frame
+
 PORT = 5683
 SESSION_FRAMES = 100
 _START = 1_700_000_000_000_000  # microseconds
 _FIN, _SYN, _PSH, _ACK = 1, 2, 8, 16
-_FILE_HEADER = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
-_RECORD = struct.Struct("<IIII")
-# Ethernet (12 + 2), IPv4 (20), TCP (20).
-_TCP_FRAME = struct.Struct(">12sHBBHHHBBH4s4sHHIIBBHHH")
-_UDP_FRAME = struct.Struct(">12sHBBHHHBBH4s4sHHHH")
-_MACS = bytes.fromhex("020000000001020000000002")
+_MAC, _PEER_MAC = bytes.fromhex("020000000002"), bytes.fromhex("020000000001")
+_ETHERNET = 1
 _IMIX = ((60, 46), (128, 16), (576, 26), (1514, 12))  # frame size, share in percent
 
 Timed = tuple[int, bytes]  # microseconds since the start, frame
@@ -46,15 +45,14 @@ class Ends(NamedTuple):
 
 def write(path: Path, frames: Iterable[Timed]) -> int:
     """Write a capture; return how many frames it has."""
-    count = 0
-    pack = _RECORD.pack
+    numbers = count(1)
+    wrapped = (
+        Frame(next(numbers), (_START + at) * 1000, _ETHERNET, 0, frame, len(frame))
+        for at, frame in frames
+    )
     with path.open("wb", buffering=1 << 20) as out:
-        out.write(_FILE_HEADER)
-        for at, frame in frames:
-            seconds, micros = divmod(_START + at, 1_000_000)
-            out.write(pack(seconds, micros, len(frame), len(frame)) + frame)
-            count += 1
-    return count
+        out.writelines(pcap(wrapped, _ETHERNET))
+    return next(numbers) - 1
 
 
 def dense(
@@ -189,32 +187,16 @@ def _tcp(
     flags: int,
     payload: bytes = b"",
 ) -> bytes:
-    length = 40 + len(payload)
-    mark = sequence >> 3 & 0xFFFF
-    check = _checksum(length, mark, 6, source, target)
-    frame = _TCP_FRAME.pack(
-        _MACS, 0x0800, 0x45, 0, length, mark, 0x4000, 64, 6, check, source, target,
-        source_port, target_port, sequence, acknowledgment, 0x50, flags, 64240, 0, 0,
-    ) + payload  # fmt: skip
-    return frame.ljust(60, b"\0")
+    tcp = Tcp(source_port, target_port, sequence, acknowledgment, flags, payload, window=64240)
+    return _framed(Packet(source, target, tcp, ident=sequence >> 3))
 
 
 def _udp(source: bytes, source_port: int, target: bytes, target_port: int, payload: bytes) -> bytes:
-    length = 28 + len(payload)
-    check = _checksum(length, 0, 17, source, target)
-    frame = _UDP_FRAME.pack(
-        _MACS, 0x0800, 0x45, 0, length, 0, 0x4000, 64, 17, check, source, target,
-        source_port, target_port, 8 + len(payload), 0,
-    ) + payload  # fmt: skip
-    return frame.ljust(60, b"\0")
+    return _framed(Packet(source, target, Udp(source_port, target_port, payload)))
 
 
-def _checksum(length: int, mark: int, protocol: int, source: bytes, target: bytes) -> int:
-    total = 0x4500 + length + mark + 0x4000 + (64 << 8 | protocol)
-    for address in (source, target):
-        total += (address[0] << 8 | address[1]) + (address[2] << 8 | address[3])
-    total = (total & 0xFFFF) + (total >> 16)
-    return ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
+def _framed(packet: Packet) -> bytes:
+    return ethernet(_MAC, _PEER_MAC, packet.pack())
 
 
 def _background(rng: random.Random) -> Iterator[bytes]:

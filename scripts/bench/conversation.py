@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from handshake_probe.keys.fingerprint import spki
+from handshake_probe.lab.damage import slot_of
+from handshake_probe.lab.memory import keys
+from handshake_probe.lab.memory.keyfiles import key_files
+from handshake_probe.protocol.seal import (
+    Seal,
+    encrypt,
+    encrypt_record,
+    frame_record,
+    identity_plaintext,
+)
 
 DEVICE: Final = "device"
 CLOUD: Final = "cloud"
@@ -44,7 +51,7 @@ def _script(nonce: bytes, identity: bytes, credentials: bytes, records: list[byt
     ]
     for index, ((sender, _), record) in enumerate(zip(_RECORDS, records, strict=True)):
         pause = _PAUSE if index > 3 and sender is DEVICE else 10_000
-        script.append(Message(pause, sender, len(record).to_bytes(2, "big") + record))
+        script.append(Message(pause, sender, frame_record(record)))
     return script
 
 
@@ -63,52 +70,50 @@ class Fleet:
 
     def __init__(self, rng: random.Random, devices: int = 20) -> None:
         self._rng = rng
-        self._cloud = rsa.generate_private_key(65537, 2048)
-        self._devices = [rsa.generate_private_key(65537, 1024) for _ in range(devices)]
+        self._cloud = keys.cloud_numbers("bench")
+        self._devices = [keys.device_numbers(f"bench/{number}") for number in range(devices)]
         self._ids = [rng.randbytes(12) for _ in range(devices)]
         self._credentials = [
             self._make_credentials(index % devices) for index in range(_SIGNATURES)
         ]
 
     def save(self, both: Path, device_only: Path) -> None:
-        """Write all keys to one folder, those of the devices alone to another."""
-        both.mkdir(parents=True, exist_ok=True)
-        device_only.mkdir(parents=True, exist_ok=True)
-        (both / "cloud_private.pem").write_bytes(_pem(self._cloud))
-        for name, key in zip(self._ids, self._devices, strict=True):
-            for folder in (both, device_only):
-                (folder / f"{name.hex()}.pem").write_bytes(_pem(key))
+        """Write all private keys to one folder, those of the devices alone to another."""
+        held = {
+            name.hex(): slot_of(key) for name, key in zip(self._ids, self._devices, strict=True)
+        }
+        for folder, clouds in ((both, {"cloud": self._cloud}), (device_only, {})):
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, data in key_files(clouds, {}, held).items():
+                if not name.endswith("_public.der"):
+                    (folder / name).write_bytes(data)
 
     def script(self) -> Script:
         """Make the next session."""
         device, session, credentials = self._rng.choice(self._credentials)
-        nonce = self._rng.randbytes(40)
-        spki = self._devices[device].public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )  # fmt: skip
-        identity = self._cloud.public_key().encrypt(
-            nonce + self._ids[device] + spki, padding.PKCS1v15()
-        )
-        return _script(nonce, identity, credentials, self._records(session))
+        nonce, held = self._rng.randbytes(40), self._devices[device]
+        plaintext = identity_plaintext(nonce, self._ids[device], spki(held.n, held.e))
+        identity = encrypt(self._cloud.n, self._cloud.e, plaintext, self._rng.randbytes)
+        return _script(nonce, identity, credentials, _records(session))
 
     def _make_credentials(self, device: int) -> tuple[int, bytes, bytes]:
-        session = self._rng.randbytes(40)
-        ciphertext = self._devices[device].public_key().encrypt(session, padding.PKCS1v15())
-        mac = hmac.digest(session, ciphertext, "sha1")
-        return device, session, ciphertext + _sign(self._cloud, mac)
+        session, held = self._rng.randbytes(40), self._devices[device]
+        return (
+            device,
+            session,
+            Seal().credentials(held.n, held.e, session, self._cloud, self._rng.randbytes),
+        )
 
-    def _records(self, session: bytes) -> list[bytes]:
-        key = algorithms.AES(session[:16])
-        iv = {DEVICE: session[16:32], CLOUD: session[16:32]}
-        records = []
-        for index, (sender, size) in enumerate(_RECORDS):
-            plain = _plain(index, sender, size, session)
-            fill = size - len(plain)
-            encryptor = Cipher(key, modes.CBC(iv[sender])).encryptor()
-            record = encryptor.update(plain + bytes([fill]) * fill) + encryptor.finalize()
-            iv[sender] = record[:16]
-            records.append(record)
-        return records
+
+def _records(session: bytes) -> list[bytes]:
+    """The records of a session, each direction with its chain of IVs."""
+    iv = {DEVICE: session[16:32], CLOUD: session[16:32]}
+    records = []
+    for index, (sender, size) in enumerate(_RECORDS):
+        record = encrypt_record(session[:16], iv[sender], _plain(index, sender, size, session))
+        iv[sender] = Seal().next_iv(session[16:32], record)
+        records.append(record)
+    return records
 
 
 def _plain(index: int, sender: str, size: int, session: bytes) -> bytes:
@@ -123,21 +128,3 @@ def _plain(index: int, sender: str, size: int, session: bytes) -> bytes:
     number = index // 2
     kind = b"\x40" if sender is DEVICE else b"\x60"
     return kind + b"\0" + number.to_bytes(2, "big")
-
-
-def _sign(key: rsa.RSAPrivateKey, mac: bytes) -> bytes:
-    """PKCS#1 type 1 around the bare MAC, without a DigestInfo: no library offers that."""
-    numbers = key.private_numbers()
-    block = b"\0\1" + b"\xff" * (256 - 3 - len(mac)) + b"\0" + mac
-    plain = int.from_bytes(block, "big")
-    one, two = pow(plain, numbers.dmp1, numbers.p), pow(plain, numbers.dmq1, numbers.q)
-    signed = two + numbers.q * ((one - two) * numbers.iqmp % numbers.p)
-    return signed.to_bytes(256, "big")
-
-
-def _pem(key: rsa.RSAPrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.TraditionalOpenSSL,
-        serialization.NoEncryption(),
-    )

@@ -132,17 +132,18 @@ class Packet(NamedTuple):
 
     def pack(self) -> bytes:
         """Return the packet in one piece."""
-        [whole] = self.fragments(None)
-        return whole
+        payload = self.content.pack(self.source + self.destination)
+        protocol = self.content.protocol(self.version)
+        if self.version == 4:
+            return self._ipv4(payload, protocol, _DONT_FRAGMENT)
+        return self._ipv6(*_extended(self.extensions, protocol, payload))
 
     def fragments(self, size: int | None) -> list[bytes]:
         """Return the packet cut into payloads of at most `size` bytes, a multiple of 8."""
         payload = self.content.pack(self.source + self.destination)
         protocol = self.content.protocol(self.version)
         if size is None or len(payload) <= size:
-            if self.version == 4:
-                return [self._ipv4(payload, protocol, _DONT_FRAGMENT)]
-            return [self._ipv6(*_extended(self.extensions, protocol, payload))]
+            return [self.pack()]
         starts = range(0, len(payload), size)
         more = [at + size < len(payload) for at in starts]
         pieces = [payload[at : at + size] for at in starts]
