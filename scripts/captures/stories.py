@@ -176,6 +176,14 @@ DEVICE_KEYS = (
         keys.ec_slot("device"),
         REFUSED,
     ),
+    _damaged(
+        212,
+        "device-key-pkcs8-cloud-ignores-it",
+        "The key was written as PKCS#8; the cloud looks only at its register and answers.",
+        damage.pkcs8_in_slot(slot()),
+        UNUSABLE,
+        settings=_REGISTER_ONLY,
+    ),
     Synthetic(
         name="device-key-unlucky",
         what="The key is sound DER, but one of its integers begins with a zero byte and is stored "
@@ -387,11 +395,7 @@ NETWORK = (
             602,
             rules=(Rule(does=Does.RESET, place=2, way=TO_CLOUD, size=256, ttl=255, both=True),),
         ),
-        truth=Truth(
-            cause="network_blocked",
-            stage="identity_sent",
-            settles_at="never",
-        ),
+        truth=Truth(cause="network_blocked", stage="identity_sent"),
     ),
     Synthetic(
         name="blocked-idle-flow-forgotten",

@@ -122,26 +122,31 @@ class TcpEnd:
             self._die()
             self._tell_end(reset=True)
             return
-        if segment.flags & SYN and not self._take_syn(segment):
+        if segment.flags & SYN:
+            self._take_syn(segment)
             return
         if segment.flags & ACK:
             self._acknowledged(segment.acknowledgment)
         if segment.payload or segment.flags & FIN:
             self._take(segment)
 
-    def _take_syn(self, segment: Tcp) -> bool:
-        """Tell whether there is more to the segment."""
+    def _take_syn(self, segment: Tcp) -> None:
         if self._expected is None:
             self._expected = segment.sequence + 1
             if not segment.flags & ACK:
                 self._queue(SYN | ACK, b"")
-                return False
+                return
             self._acknowledged(segment.acknowledgment)
-        self._acknowledge()  # for the first time, or because it was lost
-        return False
+            self._acknowledge()
+        elif not segment.flags & ACK and not self._established:
+            self._again()  # our own SYN/ACK did not arrive
+        else:
+            self._acknowledge()  # ours was lost
 
     def _acknowledged(self, number: int) -> None:
         progress = False
+        if self._expected is None:
+            return
         while self._unacknowledged and self._unacknowledged[0].after <= number:
             self._unacknowledged.popleft()
             progress = True
@@ -149,7 +154,7 @@ class TcpEnd:
             return
         self._tries = 0
         self._arm()
-        if not self._established and self._expected is not None:
+        if not self._established:
             self._established = True
             if self.user is not None:
                 self.user.connected()
@@ -212,9 +217,14 @@ class TcpEnd:
             self._die()
             self._tell_end(reset=True)
             return
-        oldest = self._unacknowledged[0]
-        self._send(oldest.flags, oldest.sequence, oldest.payload)
+        self._again()
         self._arm()
+
+    def _again(self) -> None:
+        """Send the oldest segment that is not acknowledged once more."""
+        if self._unacknowledged:
+            oldest = self._unacknowledged[0]
+            self._send(oldest.flags, oldest.sequence, oldest.payload)
 
     def _acknowledge(self) -> None:
         self._send(ACK, self._next)
