@@ -39,10 +39,10 @@ def measured(*observations: Observation | Sequence[Observation]) -> Measurement:
     flat: list[Observation] = []
     for item in observations:
         flat += [item] if isinstance(item, Observation) else item
-    numbered: Any = [
-        msgspec.structs.replace(item, id=f"o{number}", time=1000.0 + number)
-        for number, item in enumerate(flat, 1)
-    ]
+    numbered: Any = []
+    for number, item in enumerate(flat, 1):
+        timed = {"time": 1000.0 + number} if "time" in item.__struct_fields__ else {}
+        numbered.append(msgspec.structs.replace(item, id=f"o{number}", **timed))
     return build_probe_measurement(
         source=Source(path=f"{NAME}:5683", sha256="", frames=0, truncated=False, format="probe"),
         software=Software(name="test", version="0"),

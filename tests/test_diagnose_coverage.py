@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from coverage_cases import Case, analyzed, differences, prefixes
+from coverage_probe import JOINT, PROBES, JointTold, ProbeTold
 from coverage_stories import STORIES, WORDS, Told
 from handshake_probe.diagnose.catalogue import CATALOGUE
+from handshake_probe.diagnose.joint import judge_jointly
 from handshake_probe.model.vocabulary import Cause, Mechanism
 
 NO_ACCUSATION = (Cause.HEALTHY, Cause.INCONCLUSIVE)
@@ -28,12 +30,13 @@ def codes(told: Case, scratch: Path) -> set[str]:
 
 
 def test_every_code_has_its_stories() -> None:
-    assert set(STORIES) == set(CATALOGUE)
+    assert {*STORIES, *PROBES, *JOINT} == set(CATALOGUE)
 
 
 def test_every_cause_and_every_mechanism_has_a_story() -> None:
-    assert {told.cause for told in ALL.values()} == set(Cause)
-    assert {told.mechanism for told in ALL.values()} == {None, *Mechanism}
+    stories = [*ALL.values(), *PROBES.values(), *JOINT.values()]
+    assert {told.cause for told in stories} == set(Cause)
+    assert {told.mechanism for told in stories} == {None, *Mechanism}
 
 
 @every_story
@@ -83,3 +86,29 @@ def test_a_capture_that_ends_anywhere_accuses_nobody_else(name: str, tmp_path: P
         if verdict.cause not in (*NO_ACCUSATION, told.cause)
     ]
     assert wrong == []
+
+
+# The codes of a probe, alone and beside a capture.
+
+
+@pytest.mark.parametrize(("code", "told"), PROBES.items(), ids=PROBES)
+def test_a_probes_code_is_reached_and_not_by_neighbours(code: str, told: ProbeTold) -> None:
+    verdict = told.reached.verdict
+    assert (verdict.cause, verdict.mechanism) == (told.cause, told.mechanism), verdict.summary
+    assert code in verdict.findings
+    assert code not in told.near.verdict.findings
+    assert code not in told.thin.verdict.findings
+    assert told.thin.verdict.cause in NO_ACCUSATION
+
+
+@pytest.mark.parametrize(("code", "told"), JOINT.items(), ids=JOINT)
+def test_a_probe_beside_a_capture(code: str, told: JointTold, tmp_path: Path) -> None:
+    capture = analyzed(told.capture, tmp_path)
+    changed, added = judge_jointly(capture, told.reached)
+    verdict = changed.devices[0].verdict
+    assert [finding.code for finding in added] == [code]
+    assert (verdict.cause, verdict.mechanism) == (told.cause, told.mechanism)
+    assert code not in {finding.code for finding in judge_jointly(capture, told.near)[1]}
+    same, nothing = judge_jointly(capture, told.thin)
+    assert nothing == []
+    assert same.devices == capture.devices

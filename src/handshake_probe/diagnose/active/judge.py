@@ -77,9 +77,10 @@ def _judge_address(case: ProbeCase, address: Address) -> Judgement:
 
 def _combined(judged: list[tuple[Judgement, Address]]) -> tuple[Judgement, Address]:
     """The verdict over all addresses: a device takes any of them."""
-    failed = [item for item in judged if item[0].cause is not Cause.HEALTHY]
+    # What may as well be healthy was tried too little: it has not failed.
+    failed = [item for item in judged if Cause.HEALTHY not in item[0].candidates]
     if not failed:
-        return judged[0]
+        return min(judged, key=lambda item: item[0].cause is not Cause.HEALTHY)
     worst = min(
         failed,
         key=lambda item: (
