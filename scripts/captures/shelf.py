@@ -15,7 +15,8 @@ from handshake_probe.lab.memory import keys
 from handshake_probe.lab.memory.cast import CLOUD, device_id, slot
 from handshake_probe.lab.memory.keyfiles import key_files
 from handshake_probe.lab.memory.path import OUTER
-from handshake_probe.lab.memory.stage import Played, record
+from handshake_probe.lab.memory.scene import Played
+from handshake_probe.lab.memory.stage import record
 from handshake_probe.lab.memory.story import Story
 from handshake_probe.lab.scenario import Truth
 from handshake_probe.packets.units import Direction
