@@ -21,8 +21,8 @@ from handshake_probe.lab.memory import keys, wire
 from handshake_probe.lab.memory.cast import device
 from handshake_probe.lab.memory.keyfiles import key_files
 from handshake_probe.lab.memory.stage import record
-from handshake_probe.lab.memory.story import Does, Rule, Story
-from handshake_probe.packets.units import Frame
+from handshake_probe.lab.memory.story import TO_CLOUD, TO_DEVICE, Does, Rule, Story
+from handshake_probe.packets.units import Direction, Frame
 from handshake_probe.protocol.events import Message
 
 HERE, THERE = bytes((192, 168, 7, 20)), bytes((10, 90, 0, 30))
@@ -177,6 +177,20 @@ def test_tcp_repairs_what_the_path_loses(lost: list[int], place: int) -> None:
 @pytest.mark.parametrize("mss", [1460, 88, 40])
 def test_small_segments_carry_the_same(mss: int) -> None:
     assert said(case(devices=(device(mss=mss),))) == said(case())
+
+
+@pytest.mark.parametrize("resolver", ["192.168.7.1", "9.9.9.9"])
+def test_a_place_may_drop_questions_to_a_resolver_here_or_elsewhere(resolver: str) -> None:
+    rules = (Rule(does=Does.DROP, what="dns"),)
+    assert record(case(resolver=resolver).story).played
+    assert not record(case(resolver=resolver, rules=rules).story).played
+
+
+@pytest.mark.parametrize("does", [Does.DELAY, Does.RESET])
+@pytest.mark.parametrize("way", [TO_CLOUD, TO_DEVICE])
+def test_the_access_point_has_rules_as_well(does: Does, way: Direction) -> None:
+    rule = Rule(does=does, place=0, way=way, what="cloud", seconds=0.2, times=1, both=True)
+    assert bool(said(case(rules=(rule,)))) is (does is Does.DELAY)
 
 
 def test_frames_are_in_order_of_time() -> None:

@@ -47,22 +47,27 @@ class Path:
         self._clouds = [packed(role.address) for role in story.clouds]
         self._last = story.routers + 1
 
-    def router(self, place: int, *, version: int = 4) -> bytes:
+    def router(self, place: int, version: int = 4) -> bytes:
         """Return the address of a router's side towards the devices."""
         if version == 6:
             return packed(f"fd00:7::{place}")
-        return packed(self._story.resolver if place == 1 else f"10.64.{place}.1")
+        return packed(self._story.gateway if place == 1 else f"10.64.{place}.1")
 
     def send(self, packet: Packet, way: Direction, place: int | None = None) -> None:
-        """Send a packet from a place; None: from this way's beginning."""
+        """Send a packet from a place; None: from the host at this way's beginning."""
         if place is None:
             place = 0 if way is TO_CLOUD else self._last
-        if place == 0 and not self._spared(packet, 0, way):
-            return
+            if place == 0 and not self._spared(packet, 0, way):
+                return
         self._cross(packet, place, way)
 
     def _cross(self, packet: Packet, place: int, way: Direction) -> None:
-        """Take the link that leads on from a place."""
+        """Take the link that leads on from a place, or the air from the access point."""
+        if place == 0 and way is TO_DEVICE:
+            host = self.near.get(packet.destination)
+            if host is not None:
+                host(packet)
+            return
         step = 1 if way is TO_CLOUD else -1
         number = min(place, place + step)
         takes = self._story.delay if number == self._last - 1 else _LINK
@@ -73,12 +78,11 @@ class Path:
 
     def _arrive(self, packet: Packet, place: int, way: Direction) -> None:
         if place == 0:
-            host = self.near.get(packet.destination)
-            if host is not None and self._spared(packet, 0, way):
-                host(packet)
-        elif place == self._last or self._is_router(packet, place):
+            if self._spared(packet, 0, way):
+                self._cross(packet, 0, way)
+        elif place == self._last or packet.destination == self.router(place, packet.version):
             host = self.far.get(packet.destination)
-            if host is not None:
+            if host is not None and (place == self._last or self._spared(packet, place, way)):
                 host(packet)
         else:
             packet = packet._replace(ttl=packet.ttl - 1)
@@ -86,11 +90,6 @@ class Path:
                 packet = self._translated(packet, way)
             if self._spared(packet, place, way):
                 self._cross(packet, place, way)
-
-    def _is_router(self, packet: Packet, place: int) -> bool:
-        return packet.destination == self.router(place, version=packet.version) and (
-            packet.destination in self.far and self._spared(packet, place, TO_CLOUD)
-        )
 
     def _translated(self, packet: Packet, way: Direction) -> Packet:
         """Put the router's outer address in the place of a device's; ports stay as they are."""
@@ -138,7 +137,7 @@ class Path:
                     self._later(rule, _forged_onwards(packet, rule), way)
                 return rule.passes
             case Does.REFUSE:
-                source = self.router(place, version=packet.version)
+                source = self.router(place, packet.version)
                 kind = _UNREACHABLE[packet.version]
                 self.send(packet.refusal(source, kind, rule.code, rule.ttl), back, place)
             case Does.ANSWER:

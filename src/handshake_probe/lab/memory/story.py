@@ -78,7 +78,8 @@ class Rule:
     does: Does
     place: int = 1
     way: Direction | None = None  # None: both
-    what: str = "any"  # "syn", "syn_ack", "data", "fin", "rst", "tcp", "dns", "ntp", "any"
+    # "syn", "syn_ack", "data", "fin", "rst", "tcp", "cloud" (TCP port 5683), "dns", "ntp", "any"
+    what: str = "any"
     size: int | None = None  # bytes of TCP payload; None: any
     device: int | None = None  # only packets of this device
     cloud: int | None = None  # only packets of this cloud
@@ -124,7 +125,8 @@ class Story:
     delay: float = 0.012  # seconds one way, on the link of the cloud
     rules: tuple[Rule, ...] = ()
     names: Mapping[str, tuple[str, ...]] | None = None  # see stand_ins.Names; None: the clouds'
-    resolver: str = "192.168.7.1"
+    gateway: str = "192.168.7.1"  # the first router
+    resolver: str = "192.168.7.1"  # the same, or a host behind the last router
     nat: bool = False
     arp: bool = True  # the capture shows who owns device's and router's addresses
     beside: tuple[tuple[float, bytes], ...] = ()  # frames of nobody's connection, as captured

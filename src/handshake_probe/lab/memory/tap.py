@@ -83,7 +83,7 @@ class Tape:
 
     def _introduce(self) -> None:
         """ARP, as each device asks for its router when it joins."""
-        router = packed(self._story.resolver)
+        router = packed(self._story.gateway)
         if len(router) != 4 or self._view.encrypted or self._view.cooked:
             return
         self._seen += [(at, _anybody(router)) for at in self._life()]
