@@ -201,6 +201,13 @@ PROBES: dict[str, ProbeTold] = {
         run(*SILENT, public()),
         run(*OPEN),
     ),
+    "HP179": ProbeTold(
+        C.INCONCLUSIVE,
+        M.NO_IPV4,
+        measured(vantage(ip_versions=[6]), lookup(Lookup.TIMEOUT)),
+        measured(vantage(ip_versions=[4, 6]), lookup(Lookup.TIMEOUT)),
+        measured(vantage(ip_versions=None), lookup(), *OPEN),
+    ),
 }
 
 
