@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 
 from coverage_cases import Case
-from coverage_stories import ANEW, STUCK, SYN_DROPPED
+from coverage_network import SYN_DROPPED
+from coverage_parts import ANEW
+from coverage_peers import STUCK
 from handshake_probe.lab.memory.cast import device_id
 from handshake_probe.model.measurement import Measurement
 from handshake_probe.model.observation import Observation

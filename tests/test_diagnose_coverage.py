@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from coverage_cases import Case, analyzed, differences, prefixes
+from coverage_parts import Told
 from coverage_probe import JOINT, PROBES, JointTold, ProbeTold
-from coverage_stories import STORIES, WORDS, Told
+from coverage_stories import STORIES, WORDS
 from handshake_probe.diagnose.catalogue import CATALOGUE
 from handshake_probe.diagnose.joint import judge_jointly
 from handshake_probe.model.vocabulary import Cause, Mechanism
