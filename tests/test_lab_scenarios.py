@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +19,7 @@ from dns import rcode
 from scapy.all import IP, IPv6
 
 from agreement import assert_agrees, device_at, judged
-from handshake_probe.lab import network, scenario_files, staging
+from handshake_probe.lab import network, scenario_files
 from handshake_probe.lab.beside import TIME_REQUEST
 from handshake_probe.lab.injector import forged_reset
 from handshake_probe.lab.network import Network, NetworkFailed
@@ -33,6 +30,7 @@ from handshake_probe.lab.stand_ins import Names, tell_time
 from handshake_probe.model.measurement import ConnectionReport
 from handshake_probe.packets.ntp import ntp_role
 from handshake_probe.packets.units import Direction, Endpoint
+from scenario_runs import Runs, running
 
 FILES = scenario_files.all_scenarios()
 LACK = network.missing()
@@ -42,67 +40,25 @@ needs_network = pytest.mark.skipif(LACK is not None, reason=f"scenarios not run:
 TRUTH = '\n[truth]\ncause = "healthy"\nstage = "session"\n'
 
 
-class Runs:
-    """Scenarios that run in the background, a few at a time, in the order of their tests."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._free = asyncio.Semaphore(AT_A_TIME)
-        self._futures: dict[str, Future[Recording]] = {}
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-
-    def begin(self, path: Path, folder: Path) -> None:
-        async def run() -> Recording:
-            async with self._free:
-                folder.mkdir()
-                return await staging.run(read_scenario(path), folder)
-
-        self._futures[path.stem] = asyncio.run_coroutine_threadsafe(run(), self._loop)
-
-    def recording(self, path: Path) -> Recording:
-        return self._futures[path.stem].result()
-
-    def stop(self) -> None:
-        """Cancel what still runs, and let it clear its network away."""
-
-        async def cancel() -> None:
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
-
-        asyncio.run_coroutine_threadsafe(cancel(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-
 @pytest.fixture(scope="module")
 def runs(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Runs]:
     """All scenarios that were asked for."""
-    folder = tmp_path_factory.mktemp("scenarios")
     asked = {
         item.callspec.params["path"]
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.originalname == "test_verdict_agrees"
     }
-    running = Runs()
-    try:
-        for path in FILES:
-            if path in asked:
-                running.begin(path, folder / path.stem)
-        yield running
-    finally:
-        running.stop()
+    scenarios = [read_scenario(path) for path in FILES if path in asked]
+    with running(scenarios, tmp_path_factory.mktemp("scenarios"), AT_A_TIME) as begun:
+        yield begun
 
 
 @needs_network
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_verdict_agrees(path: Path, runs: Runs, tmp_path: Path) -> None:
-    recording = runs.recording(path)
+    recording = runs.recording(path.stem)
     done = recording.scenario
     assert recording.dropped == 0
     for depth, measurement in judged(recording.capture, recording.keys, tmp_path):

@@ -25,8 +25,10 @@ def make_keys(scenario: Scenario, keys: Path, other_keys: Path) -> None:
     # One more device is always registered: an id that is missing then means something.
     for index in range(-1, len(scenario.devices)):
         device_id = scenario.device_id(index)
+        unlucky = index >= 0 and scenario.devices[index].key == "unlucky"
+        make = damage.unlucky_slot if unlucky else damage.sound_slot
         for folder in (keys, other_keys):
-            keystore.device_slot(folder / f"{device_id}.der", damage.sound_slot)
+            keystore.device_slot(folder / f"{device_id}.der", make)
     (keys / f"{scenario.device_id(-1)}.der").unlink()
     for index, device in enumerate(scenario.devices):
         registered = f"{scenario.device_id(index)}.pub.pem"

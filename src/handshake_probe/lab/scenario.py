@@ -52,7 +52,8 @@ class Truth:
 class Device:
     """One device: what it holds, and what it is told."""
 
-    key: Literal["registered", "other"] = "registered"  # which private key its flash holds
+    # Which private key its flash holds; unlucky: the registered one, which its firmware misreads.
+    key: Literal["registered", "other", "unlucky"] = "registered"
     server_key: Literal["right", "other"] = "right"
     registered: bool = True  # whether the cloud knows its id
     told: str = "device.spark.io"  # the cloud's name or address, as the device's slot has it
