@@ -153,7 +153,7 @@ def test_a_device_that_vanished_says_nothing_when_stopped() -> None:
     with cloud() as peer:
         target = f"127.0.0.1:{peer.port}"
         with running("device", "--to", target, "--fault", "vanishes") as played:
-            wait_for("fault: hang", played)
+            wait_for("fault: vanish", played)
             played.send_signal(signal.SIGINT)
             assert played.wait(timeout=10) == 1
         time.sleep(0.2)

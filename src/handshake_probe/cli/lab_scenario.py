@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -47,11 +48,11 @@ def scenario(name: str, words: tuple[str, ...], folder: Path | None, unprivilege
     """
     if folder is None and not words:
         raise click.UsageError("give --keep, a command, or both", click.get_current_context())
-    lack = network.missing()
     try:
+        done = scenario_files.read_scenario(_file(name))
+        lack = network.missing()
         if lack is not None:
             raise network.NetworkFailed(lack)
-        done = scenario_files.read_scenario(_file(name))
         with ExitStack() as places:
             place = folder or Path(places.enter_context(tempfile.TemporaryDirectory()))
             if folder is not None:
@@ -85,8 +86,14 @@ def scenarios() -> ExitCode:
 
 
 def _file(name: str) -> Path:
-    own = scenario_files.FOLDER / f"{name}.toml"
-    return own if own in scenario_files.all_scenarios() else Path(name)
+    """Return the scenario's file: one of ours by its name, or any other."""
+    ours = {path.stem: path for path in scenario_files.all_scenarios()}
+    path = ours.get(name, Path(name))
+    if not path.is_file():
+        near = difflib.get_close_matches(name, ours, 1)
+        hint = f"did you mean {near[0]}?" if near else "'lab scenarios' lists them all"
+        raise UnreadableInput(f"no scenario '{name}'; {hint}")
+    return path
 
 
 def _make(folder: Path) -> None:
