@@ -79,7 +79,7 @@ HANGS_UP = case(
     ),
 )
 UNANSWERED = scripted(cut("identity_test", Ending.SILENCE))
-HANGS = cast(cut("nonce_received", Ending.HANG))
+HANGS = cast(cut("nonce_received", Ending.VANISH))
 HASTY = but(SILENT, devices=(device(settings={"read_timeout": 3.0}),))
 RESTLESS = case(devices=(device(stays=3.0, returns=2.0),))
 GIVES_UP = cast(cut("credentials_received", Ending.CLOSE), FULL)

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import replace
 
+from handshake_probe.lab.beside import TIME_REQUEST
 from handshake_probe.lab.device import CONNECT_TIMEOUT, LED_TIME, back_off
 from handshake_probe.lab.entropy import EntropySource
 from handshake_probe.lab.memory.path import DNS, NTP, packed
@@ -15,7 +16,6 @@ from handshake_probe.lab.memory.story import TO_CLOUD, DeviceRole
 from handshake_probe.lab.memory.tcp import RST, SYN, TcpEnd
 from handshake_probe.lab.memory.wire import Packet, Tcp, Udp
 from handshake_probe.lab.play import Part
-from handshake_probe.lab.stand_ins import TIME_REQUEST
 from handshake_probe.packets.units import Endpoint
 from handshake_probe.protocol.connection import Connection
 from handshake_probe.protocol.events import Event

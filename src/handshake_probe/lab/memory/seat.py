@@ -140,7 +140,7 @@ class Seat:
         if not self.begun:  # refused
             self._finish()
         elif self._left is not None:
-            if self._left.ending is not Ending.HANG:
+            if self._left.ending is not Ending.VANISH:
                 self._finish()
         elif self.connection.phase is not Phase.CLOSED:
             self._after(self.connection.receive_eof(self._schedule.unix, reset=reset))
