@@ -42,6 +42,7 @@ EXPECTED: dict[str, Expected] = {
     "cloud-silent": Expected(UNDECIDED, "tcp_established", "no_nonce"),
     "device-elsewhere": Expected(NETWORK, "tcp_syn", "icmp_prohibited", 2),
     "dns-no-ipv4": Expected(NETWORK, "dns", "dns_no_address"),
+    "dns-outside-hijacked": Expected(NETWORK, "dns", "dns_sinkhole"),
     "dns-nxdomain": Expected(NETWORK, "dns", "dns_refused"),
     "dns-silent": Expected(NETWORK, "dns", "dns_no_answer"),
     "dns-sinkhole": Expected(NETWORK, "dns", "dns_sinkhole"),
@@ -51,6 +52,12 @@ EXPECTED: dict[str, Expected] = {
     "identity-rejected": Expected(
         UNDECIDED, "identity_sent", "reset_after_identity", with_packets=NETWORK
     ),
+    "internet-blocked": Expected(NETWORK, "tcp_syn", "syn_dropped"),
+    "ipv6-device-knows-ipv4-only": Expected(UNDECIDED, "dns", "no_ipv4", also=("healthy",)),
+    "ipv6-identity-dropped": Expected(NETWORK, "identity_sent", "identity_dropped"),
+    "ipv6-portal-redirects": Expected(NETWORK, "tcp_established", "foreign_nonce"),
+    "ipv6-rejected-by-icmp": Expected(NETWORK, "tcp_syn", "icmp_prohibited"),
+    "ipv6-resets-injected": Expected(NETWORK, "identity_sent", "reset_after_identity"),
     "laptop-behind-vpn": Expected(UNDECIDED, "identity_sent", "other_path"),
     "laptop-in-guest-network": Expected(UNDECIDED, "tcp_syn", "other_path", arguments=DEVICE),
     "nonce-dropped": Expected(UNDECIDED, "tcp_established", "no_nonce"),
@@ -58,11 +65,14 @@ EXPECTED: dict[str, Expected] = {
     "portal-redirects": Expected(NETWORK, "tcp_established", "foreign_nonce", 1),
     "proxy-accepts-silently": Expected(NETWORK, "tcp_established", "accepted_on_behalf", 1),
     "proxy-answers-identity": Expected(NETWORK, "identity_sent", "foreign_nonce", 1),
+    "proxy-closes-at-once": Expected(NETWORK, "tcp_established", "accepted_on_behalf", 1),
     "resets-injected": Expected(
         NETWORK, "identity_sent", "reset_after_identity", 1, with_packets=NETWORK
     ),
     "session-reset-by-gateway": replace(OPEN, also=(NETWORK, UNDECIDED)),
     "syn-dropped": Expected(NETWORK, "tcp_syn", "syn_dropped", 2),
+    "syn-dropped-without-icmp": Expected(NETWORK, "tcp_syn", "syn_dropped"),
+    "syn-rejected-as-port-unreachable": Expected(NETWORK, "tcp_syn", "icmp_prohibited", 1),
     "syn-rejected-by-icmp": Expected(NETWORK, "tcp_syn", "icmp_prohibited", 2),
     "syn-reset-by-gateway": Expected(NETWORK, "tcp_syn", "syn_reset"),
 }

@@ -132,13 +132,20 @@ class ProbeCase:
         return next((q.name for q in self.lookups if q.purpose == CLOUD), None)
 
     def asked(self, name: str | None, *roles: str) -> tuple[DnsProbed, ...]:
-        """The questions for IPv4 addresses of a name to resolvers in these roles.
+        """The questions for a name's addresses to resolvers in these roles.
 
-        AAAA answers do not count: the firmware asks for A alone.
+        AAAA answers do not count, since the firmware asks for A alone; but where there is no IPv4
+        they are all there is.
         """
+        kind = "AAAA" if self.without_ipv4 else "A"
         return tuple(
-            q for q in self.lookups if q.name == name and q.type == "A" and q.role in roles
+            q for q in self.lookups if q.name == name and q.type == kind and q.role in roles
         )
+
+    @property
+    def without_ipv4(self) -> bool:
+        """Whether this machine's only way out is IPv6."""
+        return self.vantage is not None and self.vantage.ip_versions == [6]
 
     @property
     def outside_answers(self) -> bool:

@@ -10,7 +10,13 @@ from handshake_probe.diagnose.active.case import Address, ProbeCase
 from handshake_probe.diagnose.active.connect import judge_unconnected
 from handshake_probe.diagnose.active.lookups import judge_lookups
 from handshake_probe.diagnose.active.stand_in import judge_stand_in
-from handshake_probe.diagnose.active.vantage import doubted, elsewhere, not_connected, without_ipv4
+from handshake_probe.diagnose.active.vantage import (
+    doubted,
+    elsewhere,
+    ipv6_alone,
+    not_connected,
+    without_ipv4,
+)
 from handshake_probe.diagnose.judgement import Clue, Judgement, undecided
 from handshake_probe.model.vocabulary import SEVERITY_ORDER, Cause, Confidence, Mechanism, Stage
 
@@ -36,7 +42,8 @@ def judge_probe(case: ProbeCase) -> ProbeVerdict:
         judgement = doubted(judgement, aside)
     stage = _stage(case, judgement, address)
     said = {clue.code for clue in judgement.clues}
-    remarks = (*lookups.remarks(case), *extras.remarks(case))
+    alien = ipv6_alone(case)
+    remarks = (*lookups.remarks(case), *extras.remarks(case), *([alien] if alien else []))
     return ProbeVerdict(
         judgement,
         stage,
@@ -47,12 +54,9 @@ def judge_probe(case: ProbeCase) -> ProbeVerdict:
 
 
 def _judge(case: ProbeCase) -> tuple[Judgement, Address | None]:
-    nothing = not_connected(case)
+    nothing = without_ipv4(case) or not_connected(case)
     if nothing is not None:
         return nothing, None
-    alien = without_ipv4(case)
-    if alien is not None:
-        return alien, None
     blocked = judge_lookups(case)
     if blocked is not None:
         return blocked, None

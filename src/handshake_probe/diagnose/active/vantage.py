@@ -49,19 +49,27 @@ def not_connected(case: ProbeCase) -> Judgement | None:
     )
 
 
-def without_ipv4(case: ProbeCase) -> Judgement | None:
-    """The firmware knows IPv4 alone, and this machine has no way out with it."""
+def ipv6_alone(case: ProbeCase) -> Clue | None:
+    """This machine has no way out by IPv4; the firmware of Photon, P1 and Core knows no other."""
     vantage = case.vantage
-    if vantage is None or vantage.ip_versions != [6] or vantage.device is not None:
+    if vantage is None or not case.without_ipv4:
         return None
     nat64 = next((q for q in case.lookups if q.purpose == "nat64" and q.addresses), None)
     text = "This machine has a default route for IPv6 and none for IPv4"
     if nat64 is not None:
         text += f"; the network translates ({nat64.addresses[0]} for an IPv4 address)"
+    return Clue("HP179", f"{text}.", tuple(o.id for o in (vantage, nat64) if o is not None))
+
+
+def without_ipv4(case: ProbeCase) -> Judgement | None:
+    """There is no IPv4 here, and nothing could be tried by IPv6."""
+    clue = ipv6_alone(case)
+    if clue is None or any(a.outcome is not Connect.NOT_SENT for a in case.attempts):
+        return None
     return undecided(
         (Cause.NETWORK_BLOCKED, Cause.HEALTHY),
         Mechanism.NO_IPV4,
-        Clue("HP179", f"{text}.", tuple(o.id for o in (vantage, nat64) if o is not None)),
+        clue,
         "Through this machine's network there is no way out by IPv4, and a Photon, P1 or Core "
         "speaks nothing else.",
         "The router's list of DHCP clients: does the device get an IPv4 address there?",

@@ -183,10 +183,8 @@ def blocker_within(where: Where, hops: Sequence[HopProbed], gateway: str | None)
 
 def blocker_behind(where: Where, gateway: str | None) -> Blocker | None:
     """The place of a silent drop: the last router both ports reach, or right behind it."""
-    if where.silent_from is None:
-        return None
-    if where.common is None:
-        return Blocker(hop=where.silent_from, who="before the first router that answers")
+    if where.silent_from is None or where.common is None:
+        return None  # where routers answer nothing, no hop can be named
     hop, address = where.common
     if address == UNNAMED:
         return Blocker(hop=hop, who=f"hop {hop} or right behind it")
