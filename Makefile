@@ -20,6 +20,7 @@ demo: setup
 	@scripts/demo
 
 test:
+	@scripts/need-compiler
 	@scripts/setup dev
 	@scripts/need-tshark
 	@scripts/need-network
@@ -33,13 +34,16 @@ lint:
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
 
-bench: setup
+bench:
+	@scripts/need-compiler
+	@scripts/setup base
 	@.venv/bin/python -m scripts.bench
 
 captures: setup
 	@.venv/bin/python -m scripts.captures
 
 fuzz:
+	@scripts/need-compiler
 	@scripts/setup dev
 	.venv/bin/python -m fuzz --seconds $${FUZZ_SECONDS:-300}
 

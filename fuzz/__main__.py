@@ -18,6 +18,7 @@ from fuzz.seeds import write_seeds
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = (
     "capture",
+    "sieves",
     "decode",
     "names",
     "flows",

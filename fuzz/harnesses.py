@@ -13,6 +13,8 @@ from pathlib import Path
 from fuzz.grammar import pieces, segments
 
 from handshake_probe import pipeline
+from handshake_probe.capture.sieve import PythonSieve, Selection
+from handshake_probe.capture.sift import CompiledSieve, load
 from handshake_probe.errors import KeyFileError, UnreadableInput
 from handshake_probe.keys.check import check_key
 from handshake_probe.keys.files import read_key
@@ -39,6 +41,11 @@ from handshake_probe.protocol.transcript import Transcript
 
 PORT = 5683
 _LINK_TYPES = (1, 0, 12, 101, 108, 113, 228, 229, 276, 105, 999)
+_SELECTIONS = (
+    Selection(frozenset({53, PORT}), frozenset({53})),
+    Selection(frozenset(), frozenset(), all_tcp=True),
+    Selection(frozenset({53}), frozenset(), sources=frozenset({b"\xcb\0q\t"})),
+)
 _FAST = Path("/dev/shm")  # memory, where the system has it
 _CAPTURE_TIME = 1_700_000_000_000_000_000
 
@@ -61,6 +68,33 @@ def capture(data: bytes) -> None:
             pipeline.analyze(file.name, keyring=Keyring())
         except UnreadableInput:
             return
+
+
+def sieves(data: bytes) -> None:
+    """Records in a buffer: the compiled sieve walks exactly as far as the one in Python."""
+    library = load()
+    if library is None or len(data) < 3:
+        return
+    selection = _SELECTIONS[data[0] % len(_SELECTIONS)]
+    link_type = _LINK_TYPES[data[1] % len(_LINK_TYPES)]
+    one, other = PythonSieve(selection), CompiledSieve(selection, library)
+    for sieve in (one, other):
+        sieve.begin("<>"[data[2] % 2])
+        sieve.add_interface(link_type, 1000)
+        sieve.add_interface(1, 1)
+    buffer = data[3:]
+    for mine, theirs in (
+        (one.walk_pcap, other.walk_pcap),
+        (one.walk_pcapng, other.walk_pcapng),
+    ):
+        at = 0
+        while at <= len(buffer):
+            end = mine(buffer, at)
+            _require(end == theirs(buffer, at), "both walk as far")
+            _require(one.passed == other.passed, "both count alike")
+            times = (one.time_ns, one.latest_ns), (other.time_ns, other.latest_ns)
+            _require(not one.passed or times[0] == times[1], "both tell the same times")
+            at = end + 1
 
 
 def decode(data: bytes) -> None:
@@ -184,6 +218,7 @@ HARNESSES: dict[str, Harness] = {
     harness.__name__: harness
     for harness in (
         capture,
+        sieves,
         decode,
         names,
         flows,

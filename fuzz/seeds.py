@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,13 @@ def _seeds(name: str) -> Iterator[bytes]:
         for path in sorted(CAPTURES.glob("*.pcap*")):
             if path.is_file() and path.stat().st_size <= _FILE_LIMIT:
                 yield path.read_bytes()[:4096]
+    elif name == "sieves":
+        for frame in _frames():
+            size = struct.pack("<I", len(frame))
+            yield b"\2\0\0" + 2 * (bytes(8) + size + size + frame)
+            total = struct.pack("<I", 32 + len(frame) + -len(frame) % 4)
+            padded = frame + bytes(-len(frame) % 4)
+            yield b"\2\0\0\6\0\0\0" + total + bytes(12) + size + size + padded + total
     elif name == "decode":
         for frame in _frames():
             yield b"\0\0" + frame

@@ -26,7 +26,7 @@ from frames import CAPTURES, block, enhanced, interface, option, pcap, section
 from handshake_probe import pipeline
 from handshake_probe.capture import compressed
 from handshake_probe.capture.facts import INTERFACE_LIMIT
-from handshake_probe.capture.inputs import CaptureInput, Engine, open_capture
+from handshake_probe.capture.inputs import CaptureInput, open_capture
 from handshake_probe.errors import UnreadableInput
 from handshake_probe.model.measurement import Measurement, to_json
 from handshake_probe.packets.decode import Decoder
@@ -305,12 +305,3 @@ def test_progress_tells_bytes(tmp_path: Path) -> None:
     analyzed(path, progress=lambda done, total: calls.append((done, total)))
     assert (len(CONTENT), len(CONTENT)) in calls
     assert all(total == len(CONTENT) for _, total in calls)
-
-
-def test_progress_through_libpcap(tmp_path: Path) -> None:
-    path = tmp_path / "capture"
-    path.write_bytes(pcap([b""] * 40_000))
-    calls: list[int] = []
-    options = {"progress": lambda done, total: calls.append(done), "engine": Engine.LIBPCAP}
-    analyzed(path, **options)
-    assert calls[0] == 24 + 16_384 * 16

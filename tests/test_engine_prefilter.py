@@ -1,11 +1,9 @@
-"""What the fast engine leaves out changes nothing: same documents, byte for byte."""
+"""What a sieve leaves out changes nothing: same documents, byte for byte."""
 
 from __future__ import annotations
 
 import gzip
-import importlib
 import struct
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,16 +12,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frames import CAPTURES, ethernet, frame, inet, inet6, ipv4, ipv6, l2, tcp
-from handshake_probe import pipeline
-from handshake_probe.capture.inputs import CaptureInput, Engine
-from handshake_probe.capture.libpcap import Refused
-from handshake_probe.capture.sieve import Selection, boring_expression, sieve
-from handshake_probe.model.measurement import to_json
+from frames import (
+    CAPTURES,
+    enhanced,
+    ethernet,
+    frame,
+    inet,
+    inet6,
+    interface,
+    ipv4,
+    ipv6,
+    l2,
+    option,
+    section,
+    tcp,
+)
+from handshake_probe.capture.inputs import CaptureInput, open_capture
+from handshake_probe.capture.sieve import LINKS as KNOWN_LINKS
+from handshake_probe.capture.sieve import Selection, Sieve
 from handshake_probe.packets.decode import decode
 from handshake_probe.packets.units import Datagram, Segment
-
-cypcap = pytest.importorskip("cypcap")
+from sieving import SIEVES, compiled_sieve, judged, sieving
 
 WANTED = Selection(frozenset({53, 5683}), frozenset({53, 67, 68, 123, 5683, 5684}))
 CLOUDS = frozenset({bytes([203, 0, 113, 9]), bytes.fromhex("20010db8000000000000000000000009")})
@@ -36,15 +45,11 @@ SELECTIONS = [
 ]
 
 
-def measure(path: Path, engine: Engine, keys: Path | None = None) -> bytes:
-    keyring, _ = pipeline.load_keys([str(keys)] if keys else [], [])
-    return to_json(pipeline.analyze(str(path), keyring=keyring, engine=engine))
-
-
+@pytest.mark.parametrize("how", SIEVES)
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.name)
-def test_recordings_are_judged_alike(path: Path) -> None:
+def test_recordings_are_judged_alike(path: Path, how: str) -> None:
     keys = path.with_suffix(".keys")
-    assert measure(path, Engine.LIBPCAP, keys) == measure(path, Engine.OWN, keys)
+    assert judged(path, how, keys) == judged(path, keys=keys)
 
 
 def other(**fields: Any) -> Any:
@@ -118,119 +123,136 @@ LINKS: dict[int, Callable[[Any], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("link", LINKS)
-def test_generated_frames_are_judged_alike(tmp_path: Path, link: int) -> None:
+def odd_records(link: int) -> list[bytes]:
     records = [LINKS[link](packet) for packet in ODD]
-    records += [record[:cut] for record in records[:3] + records[-2:] for cut in range(14, 60)]
-    path = write(tmp_path / "odd.pcap", records, link)
-    assert measure(path, Engine.LIBPCAP) == measure(path, Engine.OWN)
-    assert measure(path, Engine.AUTO) == measure(path, Engine.OWN)
+    return records + [r[:cut] for r in records[:3] + records[-2:] for cut in range(14, 60)]
+
+
+def write_ng(path: Path, records: list[bytes], link: int = 1, order: str = "<") -> Path:
+    """Two interfaces of one kind, the second counts nanoseconds from 2020 on."""
+    nanoseconds = option(9, b"\x09", order=order)
+    body = section(order) + interface(link, order=order)
+    body += interface(link, options=nanoseconds, order=order)
+    for at, data in enumerate(records):
+        time = 1_700_000_000_000_000 + at
+        body += enhanced(data, time * (1000 if at % 2 else 1), index=at % 2, order=order)
+    path.write_bytes(body)
+    return path
+
+
+@pytest.mark.parametrize("how", SIEVES)
+@pytest.mark.parametrize("link", LINKS)
+def test_generated_frames_are_judged_alike(tmp_path: Path, link: int, how: str) -> None:
+    path = write(tmp_path / "odd.pcap", odd_records(link), link)
+    assert judged(path, how) == judged(path)
     packed = tmp_path / "odd.pcap.gz"
-    packed.write_bytes(gzip.compress(path.read_bytes()))  # our reader with the Python predicate
-    assert measure(packed, Engine.LIBPCAP) == measure(packed, Engine.OWN)
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert judged(packed, how) == judged(packed)
 
 
+@pytest.mark.parametrize("how", SIEVES)
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_generated_pcapng_is_judged_alike(tmp_path: Path, order: str, how: str) -> None:
+    path = write_ng(tmp_path / "odd.pcapng", odd_records(1), order=order)
+    assert judged(path, how) == judged(path)
+
+
+@pytest.mark.parametrize("how", SIEVES)
 @pytest.mark.parametrize("suffix", ["pcap", "pcap.gz"])
-def test_hop_limits_of_a_cloud_on_other_ports_count(tmp_path: Path, suffix: str) -> None:
+def test_hop_limits_of_a_cloud_on_other_ports_count(tmp_path: Path, suffix: str, how: str) -> None:
     records = [
+        bytes(ethernet() / ipv4(dst="198.51.100.1") / other()),
         bytes(ethernet() / ipv4(src="203.0.113.9", dst="192.168.1.20", ttl=9) / other(flags="A")),
         bytes(ethernet() / ipv4() / tcp(flags="S")),
     ]
     path = write(tmp_path / "some.pcap", records)
     data = gzip.compress(path.read_bytes()) if suffix.endswith("gz") else path.read_bytes()
     (tmp_path / suffix).write_bytes(data)
-    document = measure(tmp_path / suffix, Engine.LIBPCAP)
-    assert document == measure(tmp_path / suffix, Engine.OWN)
+    document = judged(tmp_path / suffix, how)
+    assert document == judged(tmp_path / suffix)
     assert b'"ttls":[9]' in document
 
 
-def read_by_libpcap(path: Path) -> int:
-    """Frames that libpcap delivers, by itself."""
-    with CaptureInput(path, Engine.LIBPCAP) as given, given.open(WANTED) as capture:
-        assert type(capture._backing).__name__ == "LibpcapFrames"
-        return len(list(capture))
-
-
-def test_the_engine_does_leave_frames_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", SIEVES)
+@pytest.mark.parametrize("name", ["plain.pcap", "plain.pcapng"])
+def test_frames_are_left_out_and_counted(tmp_path: Path, name: str, how: str) -> None:
     plain = [bytes(packet) for packet in ODD[-2:]]
-    assert read_by_libpcap(write(tmp_path / "plain.pcap", plain * 5)) == 5
+    make = write_ng if name.endswith("ng") else write
+    path = make(tmp_path / name, plain * 5)
+    with open_capture(path) as capture:
+        everything = list(capture)
+    with sieving(how), CaptureInput(path) as given:
+        assert given.sieved
+        with given.open(WANTED) as capture:
+            frames = list(capture)
+        assert [item.number for item in frames] == [1, 3, 5, 7, 9]
+        assert frames == everything[::2]
+        assert (capture.frames, given.passed_over(frozenset({plain[1][26:30]}))) == (10, True)
 
 
+@pytest.mark.parametrize("how", SIEVES)
 @pytest.mark.parametrize("end", [b"\0" * 7, struct.pack("<IIII", 5, 5, 2**31, 2**31)])
-def test_damage_starts_again_with_our_reader(tmp_path: Path, end: bytes) -> None:
+def test_damage_is_told_alike(tmp_path: Path, end: bytes, how: str) -> None:
     path = write(tmp_path / "damaged.pcap", [bytes(packet) for packet in ODD])
     path.write_bytes(path.read_bytes() + end)
-    with pytest.raises(Refused):
-        read_by_libpcap(path)
-    document = measure(path, Engine.LIBPCAP)
-    assert document == measure(path, Engine.OWN)
+    document = judged(path, how)
+    assert document == judged(path)
     assert b'"damage":"f' in document
 
 
-def test_a_lying_snap_length_starts_again(tmp_path: Path) -> None:
-    path = write(tmp_path / "snap.pcap", [bytes(packet) for packet in ODD], snap=70)
-    with pytest.raises(Refused, match="snap length"):
-        read_by_libpcap(path)
-    assert measure(path, Engine.LIBPCAP) == measure(path, Engine.OWN)
-
-
-def test_without_cypcap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write(tmp_path / "odd.pcap", [bytes(packet) for packet in ODD])
-    document = measure(path, Engine.OWN)
-    monkeypatch.setitem(importlib.import_module("sys").modules, "cypcap", None)
-    assert measure(path, Engine.LIBPCAP) == document
-
-
+@pytest.mark.parametrize("how", SIEVES)
 @pytest.mark.parametrize(
     "name", ["healthy-brewskey-device-os-2.3.1", "blocked-credentials-dropped"]
 )
-def test_handshakes_on_other_ports_are_found(tmp_path: Path, name: str) -> None:
+def test_handshakes_on_other_ports_are_found(tmp_path: Path, name: str, how: str) -> None:
     (original,) = [path for path in CAPTURES if path.stem == name]
     path = tmp_path / original.name
     path.write_bytes(original.read_bytes().replace(b"\x16\x33", b"\x22\xb3"))
-    document = measure(path, Engine.LIBPCAP)
-    assert document == measure(path, Engine.OWN)
+    document = judged(path, how)
+    assert document == judged(path)
     assert b'"other_port":8883' in document
 
 
-def compiled(link: int, selection: Selection) -> Callable[[bytes], bool]:
-    expression = boring_expression(link, selection)
-    assert expression is not None
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        cypcap.open_offline(str(write(Path(folder) / "empty", [], link))) as capture,
-    ):
-        program = capture.compile(expression)
-
-    def boring(data: bytes) -> bool:
-        return bool(program.offline_filter(cypcap.Pkthdr(0.0, len(data), len(data)), data))
-
-    return boring
+def record(data: bytes) -> bytes:
+    return struct.pack("<IIII", 7, 9, len(data), len(data)) + data
 
 
-SIEVES = [
-    (link, selection, sieve(link, selection), compiled(link, selection))
-    for link in (1, 101, 113, 276)
-    for selection in SELECTIONS
-]
+def boring(sieve: Sieve, link: int, data: bytes) -> bool:
+    """Whether the one record is passed over, in a pcap and in a pcapng file."""
+    sieve.begin("<")
+    sieve.add_interface(link, 1000)
+    content = record(data)
+    at = sieve.walk_pcap(content, 0)
+    assert at == (len(content) if sieve.passed else 0)
+    if sieve.passed:
+        assert sieve.time_ns == sieve.latest_ns == 7_000_009_000
+    verdict = bool(sieve.passed)
+    content = enhanced(data, 7_000_009)
+    at = sieve.walk_pcapng(content, 0)
+    assert (at, bool(sieve.passed)) == ((len(content), True) if verdict else (0, False))
+    return verdict
 
 
 @given(
     st.sampled_from(ODD + ODD[-2:] * 10),
     st.lists(st.tuples(st.integers(0, 90), st.integers(0, 255)), max_size=2),
     st.integers(0, 200),
-    st.sampled_from(SIEVES),
+    st.sampled_from([1, 101, 113, 276]),
+    st.sampled_from(SELECTIONS),
 )
 def test_boring_frames_are_what_they_seem(
-    packet: Any, damages: list[tuple[int, int]], length: int, tools: Any
+    packet: Any,
+    damages: list[tuple[int, int]],
+    length: int,
+    link: int,
+    selection: Selection,
 ) -> None:
-    link, selection, predicate, program = tools
     data = bytearray(LINKS[link](packet))
     for at, value in damages:
         data[at % len(data)] = value
     content = bytes(data[: max(length, 1)])
-    assert predicate(content) == program(content)
-    if not predicate(content):
+    verdict = boring(SIEVES["python"](selection), link, content)
+    if not verdict:
         return
     decoded = decode(frame(content, link))
     assert isinstance(decoded, Segment | Datagram)
@@ -242,3 +264,48 @@ def test_boring_frames_are_what_they_seem(
         assert not selection.all_tcp
         assert not ports & selection.tcp_ports
         assert decoded.source.address not in selection.sources or ports & selection.passed_over
+
+
+BLOCKS = [record(bytes(packet)) for packet in ODD] + [enhanced(bytes(p), 5) for p in ODD]
+
+
+@given(
+    st.lists(st.sampled_from([*BLOCKS, bytes(7), BLOCKS[-1] * 3]), max_size=6),
+    st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=3),
+    st.integers(0, 20),
+    st.sampled_from("<>"),
+    st.lists(
+        st.tuples(st.sampled_from([*KNOWN_LINKS, 0, 127]), st.sampled_from([0, 1, 1000, 10**9])),
+        min_size=1,
+        max_size=3,
+    ),
+    st.sampled_from(SELECTIONS),
+)
+def test_both_sieves_walk_alike(
+    blocks: list[bytes],
+    damages: list[tuple[int, int]],
+    cut: int,
+    order: str,
+    interfaces: list[tuple[int, int]],
+    selection: Selection,
+) -> None:
+    content = bytearray(b"".join(blocks))
+    for at, value in damages:
+        content[at % max(len(content), 1) : at % max(len(content), 1) + 1] = bytes([value])
+    buffer = bytes(content[: len(content) - cut])
+    one, other = SIEVES["python"](selection), compiled_sieve(selection)
+    for sieve in (one, other):
+        sieve.begin(order)
+        for link, unit in interfaces:
+            sieve.add_interface(link, unit)
+    for walk in ("walk_pcap", "walk_pcapng"):
+        at = 0
+        while at <= len(buffer):
+            ends = [getattr(sieve, walk)(buffer, at) for sieve in (one, other)]
+            assert ends[0] == ends[1]
+            assert one.passed == other.passed
+            if one.passed:
+                assert (one.time_ns, one.latest_ns) == (other.time_ns, other.latest_ns)
+            at = ends[0] + 4
+    for source in CLOUDS:
+        assert one.may_have_seen(frozenset({source})) <= other.may_have_seen(frozenset({source}))

@@ -1,31 +1,14 @@
-"""A capture being read: its frames, and what the file says about itself.
-
-Whatever yields `Frame` can stand behind it: our own readers, libpcap.
-"""
+"""A capture being read: its frames, and what the file says about itself."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from handshake_probe.capture.facts import CaptureFacts, CaptureInterface
-from handshake_probe.capture.source import DamageError
+from handshake_probe.capture.source import DamageError, FileBytes
 from handshake_probe.packets.units import Frame
-
-
-class Backing(Protocol):
-    """What a capture is read from."""
-
-    @property
-    def position(self) -> int:
-        """Bytes of the file read so far."""
-
-    def finish(self) -> str:
-        """Return the SHA-256 of the whole file in hex; may raise DamageError once."""
-
-    def close(self) -> None:
-        """Give back what is held."""
 
 
 class CaptureFile:
@@ -36,12 +19,12 @@ class CaptureFile:
 
     def __init__(
         self,
-        backing: Backing,
+        file: FileBytes,
         frames: Generator[Frame, None, None],
         facts: CaptureFacts,
         compression: str | None = None,
     ) -> None:
-        self._backing = backing
+        self._file = file
         self._frames = frames
         self._facts = facts
         self._sha256: str | None = None
@@ -75,7 +58,7 @@ class CaptureFile:
     @property
     def position(self) -> int:
         """Bytes of the file read so far, before decompression."""
-        return self._backing.position
+        return self._file.position
 
     @property
     def snap_length(self) -> int | None:
@@ -87,16 +70,18 @@ class CaptureFile:
     def sha256(self) -> str:
         """SHA-256 of the whole file in hex; ends the iteration when asked before its end.
 
+        Empty for a second pass over a capture: it is hashed once.
+
         Raises:
             ValueError: the file was closed before its end was reached.
         """
         if self._sha256 is None:
             self._frames.close()
             try:
-                self._sha256 = self._backing.finish()
+                self._sha256 = self._file.finish()
             except DamageError as damage:
                 self._stop(damage)
-                self._sha256 = self._backing.finish()
+                self._sha256 = self._file.finish()
         return self._sha256
 
     def __iter__(self) -> Iterator[Frame]:
@@ -122,7 +107,7 @@ class CaptureFile:
     def close(self) -> None:
         """Close the file and end the iteration; ask for `sha256` before."""
         self._frames.close()
-        self._backing.close()
+        self._file.close()
 
     def _stop(self, damage: DamageError) -> None:
         if self.damage is None:

@@ -9,7 +9,6 @@ import stat
 import sys
 from collections.abc import Callable
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -21,25 +20,24 @@ from handshake_probe.capture.compressed import (
 )
 from handshake_probe.capture.facts import CaptureFacts
 from handshake_probe.capture.files import CaptureFile
-from handshake_probe.capture.libpcap import LibpcapFrames, Refused, selects_more
 from handshake_probe.capture.looks import describe_content
 from handshake_probe.capture.pcap import HEADER_LENGTH, MAGICS, read_pcap
 from handshake_probe.capture.pcapng import MAGIC, PcapngReader, section_fault
-from handshake_probe.capture.sieve import BoringSources, Selection, Sieves, sieve
-from handshake_probe.capture.source import ByteSource, DamageError, FileBytes
+from handshake_probe.capture.sieve import Selection, Sieve
+from handshake_probe.capture.sift import make_sieve
+from handshake_probe.capture.source import ByteSource, DamageError, Digest, FileBytes
 from handshake_probe.errors import UnreadableInput
 
 STANDARD_INPUT = "-"
 _SNIFF = 512
-_WORTH_SIEVING = 16 << 20  # bytes; below, one pass over everything is faster
+WORTH_SIEVING = 16 << 20  # bytes; below, one pass over everything is faster
 
 
 class Engine(StrEnum):
-    """Who reads the frames of a capture."""
+    """Who reads the frames of a capture, and which of them."""
 
-    AUTO = "auto"  # our reader; libpcap for large files
+    AUTO = "auto"  # our reader; in large files it passes over what no verdict needs
     OWN = "own"  # our reader, and our decoder sees every frame
-    LIBPCAP = "libpcap"  # libpcap, and our reader for what it refuses
     TSHARK = "tshark"  # tshark reads and decodes up to TCP: a second opinion, and slow
 
 
@@ -64,9 +62,7 @@ class CaptureInput:
         self.engine = engine
         self._tick = tick
         self._hashed = False
-        self._boring_sources: BoringSources | None = None  # of our reader's last pass
-        self._link_type: int | None = None  # of a file that libpcap reads
-        self._refused = engine not in (Engine.AUTO, Engine.LIBPCAP)
+        self._sieve: Sieve | None = None  # of the last pass by ports
         self._spool: BinaryIO | None = None
 
     @property
@@ -82,9 +78,7 @@ class CaptureInput:
     @property
     def sieved(self) -> bool:
         """Whether it pays to leave frames out and read several times instead."""
-        if self.engine in (Engine.OWN, Engine.TSHARK) or self.path == STANDARD_INPUT:
-            return False
-        return self.engine is Engine.LIBPCAP or (self.size or 0) >= _WORTH_SIEVING
+        return self.engine is Engine.AUTO and (self.size or -1) >= WORTH_SIEVING
 
     def open(self, selection: Selection | None = None) -> CaptureFile:
         """Open the capture from its start.
@@ -95,38 +89,21 @@ class CaptureInput:
         Raises:
             UnreadableInput: see the class.
         """
-        if selection is not None and not self._refused and self.path != STANDARD_INPUT:
-            capture = self._through_libpcap(selection)
-            if capture is not None:
-                return capture
         stream, copy = self._streams()
-        source = FileBytes(stream, copy, self._tick)
+        source = FileBytes(stream, copy, self._tick, None if self._hashed else Digest())
+        self._hashed = True
         try:
-            sieves = None
-            if selection is not None:
-                seen = BoringSources()
-                sieves = partial(sieve, selection=selection, sources_seen=seen)
-                if not selection.all_tcp:
-                    self._boring_sources = seen
-            return _capture(self._name, source, sieves)
+            sieve = None if selection is None else make_sieve(selection)
+            if selection is not None and not selection.all_tcp:
+                self._sieve = sieve
+            return _capture(self._name, source, sieve)
         except BaseException:
             source.close()
             raise
 
-    def selects_more(self, one: Selection, other: Selection) -> bool:
-        """Whether `other` wants a frame that `one`, of the last pass by ports, left out.
-
-        `other` has more sources than `one`, and fewer ports. True when it is not known.
-        """
-        if self._boring_sources is not None:
-            return self._boring_sources.may_hold(other.sources)
-        if self._link_type is None:
-            return True
-        return selects_more(Path(self.path), self._link_type, one, other)
-
-    def read_again(self) -> None:
-        """Libpcap gave up while reading: from now on our own reader reads."""
-        self._refused = True
+    def passed_over(self, sources: frozenset[bytes]) -> bool:
+        """Whether the last pass by ports may have left out a frame that one of these sent."""
+        return self._sieve is not None and self._sieve.may_have_seen(sources)
 
     def close(self) -> None:
         """Forget what standard input said."""
@@ -149,22 +126,6 @@ class CaptureInput:
     @property
     def _name(self) -> str:
         return "standard input" if self.path == STANDARD_INPUT else str(self.path)
-
-    def _through_libpcap(self, selection: Selection) -> CaptureFile | None:
-        facts = CaptureFacts("pcap")
-        path = Path(self.path)
-        try:
-            if not stat.S_ISREG(path.stat().st_mode):
-                return None
-            backing = LibpcapFrames(path, selection, facts, self._tick)
-        except (Refused, OSError, ValueError):
-            self._refused = True
-            return None  # our reader says what is wrong with it, or reads it
-        self._link_type = facts.interfaces[0].link_type
-        if not self._hashed:
-            self._hashed = True
-            backing.hash_beside()
-        return CaptureFile(backing, backing.frames(), facts)
 
     def _streams(self) -> tuple[BinaryIO, BinaryIO | None]:
         if self.path != STANDARD_INPUT:
@@ -205,7 +166,7 @@ def _open_regular(path: str | Path) -> BinaryIO:
         raise _unreadable(path, "is not a file name") from error
 
 
-def _capture(name: str, file: FileBytes, sieves: Sieves | None) -> CaptureFile:
+def _capture(name: str, file: FileBytes, sieve: Sieve | None) -> CaptureFile:
     try:
         head = _first(file)
         compression = compression_of(head)
@@ -222,7 +183,7 @@ def _capture(name: str, file: FileBytes, sieves: Sieves | None) -> CaptureFile:
             words = f"a pcap file cut off in its header ({len(head)} bytes)"
             raise _unreadable(name, around + words)
         facts = CaptureFacts("pcap")
-        frames = read_pcap(source, head, facts, sieves)
+        frames = read_pcap(source, head, facts, sieve)
         return CaptureFile(file, frames, facts, compression)
     if head[:4] == MAGIC:
         fault_words = section_fault(head[:16])
@@ -230,7 +191,7 @@ def _capture(name: str, file: FileBytes, sieves: Sieves | None) -> CaptureFile:
             words = f"a pcapng file that cannot be read: {fault_words}"
             raise _unreadable(name, around + words)
         facts = CaptureFacts("pcapng")
-        frames = PcapngReader(source, head, facts, sieves).frames()
+        frames = PcapngReader(source, head, facts, sieve).frames()
         return CaptureFile(file, frames, facts, compression)
     raise _unreadable(name, f"not a capture: looks like {around}{describe_content(head[:_SNIFF])}")
 

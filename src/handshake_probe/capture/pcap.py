@@ -11,7 +11,7 @@ import struct
 from collections.abc import Generator
 
 from handshake_probe.capture.facts import FRAME_LIMIT, CaptureFacts, CaptureInterface
-from handshake_probe.capture.sieve import Boring, Sieves
+from handshake_probe.capture.sieve import Sieve
 from handshake_probe.capture.source import ByteSource, DamageError
 from handshake_probe.packets.units import Frame
 
@@ -27,7 +27,7 @@ _RECORD = 16
 
 
 def read_pcap(
-    source: ByteSource, buffer: bytes, facts: CaptureFacts, sieves: Sieves | None = None
+    source: ByteSource, buffer: bytes, facts: CaptureFacts, sieve: Sieve | None = None
 ) -> Generator[Frame, None, None]:
     """Read the frames of a classic pcap file.
 
@@ -35,15 +35,17 @@ def read_pcap(
         source: where the bytes after `buffer` come from.
         buffer: the start of the file, at least the 24 bytes of its header.
         facts: gets the interface, the frame count and the times.
-        sieves: frames that are boring for them are counted and left out.
+        sieve: frames that are boring for it are counted and left out.
 
     Raises:
         DamageError: (while iterating) the file cannot be read further.
     """
     order, unit = MAGICS[buffer[:4]]
     link_type = describe_pcap(buffer, facts)
-    boring = None if sieves is None else sieves(link_type)
-    return _records(source, buffer, facts, (link_type, boring), (order, unit))
+    if sieve is not None:
+        sieve.begin(order)
+        sieve.add_interface(link_type, unit)
+    return _records(source, buffer, facts, sieve, (order, unit, link_type))
 
 
 def describe_pcap(buffer: bytes, facts: CaptureFacts) -> int:
@@ -59,17 +61,23 @@ def _records(
     source: ByteSource,
     buffer: bytes,
     facts: CaptureFacts,
-    link: tuple[int, Boring | None],
-    layout: tuple[str, int],
+    sieve: Sieve | None,
+    layout: tuple[str, int, int],
 ) -> Generator[Frame, None, None]:
-    order, unit = layout
-    link_type, boring = link
+    order, unit, link_type = layout
     unpack = struct.Struct(order + "IIII").unpack_from
     number = 0
     last = -1  # latest time
     base = 0  # file offset of buffer[0]
     at = HEADER_LENGTH
     while True:
+        if sieve is not None and number:  # the first frame gives the first time
+            at = sieve.walk_pcap(buffer, at)
+            number += sieve.passed
+            facts.frames = number
+            if sieve.passed and sieve.latest_ns > last:
+                last = sieve.latest_ns
+                facts.note_time(last)
         if len(buffer) - at < _RECORD:
             base += at
             buffer = source.more(buffer[at:], _RECORD)
@@ -78,6 +86,7 @@ def _records(
                 return
             if len(buffer) < _RECORD:
                 raise DamageError(f"file ends inside frame {number + 1}", base, truncated=True)
+            continue
         seconds, fraction, captured, length = unpack(buffer, at)
         if captured > FRAME_LIMIT:
             raise DamageError(f"frame {number + 1} claims {captured} captured bytes", base + at)
@@ -89,6 +98,7 @@ def _records(
             at = 0
             if end > len(buffer):
                 raise DamageError(f"file ends inside frame {number + 1}", base, truncated=True)
+            continue
         number += 1
         facts.frames = number
         time_ns = seconds * 1_000_000_000 + fraction * unit
@@ -97,6 +107,4 @@ def _records(
             facts.note_time(time_ns)
         data = buffer[at + _RECORD : end]
         at = end
-        if boring is not None and boring(data):
-            continue
         yield Frame(number, time_ns, link_type, 0, data, length if length > captured else captured)

@@ -19,7 +19,7 @@ from handshake_probe.capture.facts import (
     CaptureInterface,
     bounded_time,
 )
-from handshake_probe.capture.sieve import Boring, Sieves
+from handshake_probe.capture.sieve import Sieve
 from handshake_probe.capture.source import ByteSource, DamageError
 from handshake_probe.packets.units import Frame
 
@@ -50,6 +50,12 @@ class _Clock(NamedTuple):
     multiplier: int
     divisor: int
     offset: int
+
+    @property
+    def unit(self) -> int:
+        """Nanoseconds per unit where that says it all; 0 otherwise."""
+        whole = self.offset == 0 and self.multiplier % self.divisor == 0
+        return self.multiplier // self.divisor if whole else 0
 
 
 class _Layouts(NamedTuple):
@@ -82,7 +88,7 @@ def section_fault(head: bytes) -> str | None:
 class PcapngReader:
     """Reads the frames of a pcapng file; `facts` gets what the file says about itself.
 
-    Frames that are boring for `sieves` are counted and left out.
+    Frames that are boring for `sieve` are counted and left out.
     """
 
     def __init__(
@@ -90,14 +96,13 @@ class PcapngReader:
         source: ByteSource,
         buffer: bytes,
         facts: CaptureFacts,
-        sieves: Sieves | None = None,
+        sieve: Sieve | None = None,
     ) -> None:
         self._source = source
         self._buffer = buffer
         self._facts = facts
         self._facts.sections = 0
-        self._sieves = sieves
-        self._boring: dict[int, Boring | None] = {}  # by link type
+        self._sieve = sieve
         self._layouts = _layouts("<")
         self._clocks: list[_Clock] = []  # of the current section's interfaces
         self._first = 0  # index of the current section's first interface
@@ -112,6 +117,8 @@ class PcapngReader:
         buffer, at, base = self._buffer, 0, 0
         self._buffer = b""
         while True:
+            if self._sieve is not None and self._facts.first_ns is not None:
+                at = self._walk(self._sieve, buffer, at)
             # 16 bytes, so that a section header's byte order and version are in sight.
             if len(buffer) - at < 16:
                 base += at
@@ -137,40 +144,28 @@ class PcapngReader:
             end = at + size
             if self._layouts.word.unpack_from(buffer, end - 4)[0] != total:
                 raise DamageError("block lengths at start and end differ", base + at)
-            if (
-                kind == _ENHANCED_PACKET
-                and size >= 32
-                and self._boring
-                and self._is_boring(buffer, at, end)
-            ):
-                at = end
-                continue
             frame = self._block(kind, buffer[at + 8 : end - 4], base + at)
             if frame is not None:
                 yield frame
             at = end
 
-    def _is_boring(self, buffer: bytes, at: int, end: int) -> bool:
-        """Whether the enhanced packet block there is sound, has no options, and is boring."""
-        interface, high, low, captured, _ = self._layouts.enhanced.unpack_from(buffer, at + 8)
-        start = at + 28
-        if interface >= len(self._clocks) or not 0 <= end - 4 - start - captured < 4:
-            return False
-        facts = self._facts
-        boring = self._boring[facts.interfaces[self._first + interface].link_type]
-        if captured > FRAME_LIMIT or boring is None or not boring(buffer[start : start + captured]):
-            return False
-        multiplier, divisor, shift = self._clocks[interface]
-        self._time = bounded_time((high << 32 | low) * multiplier // divisor + shift)
-        facts.frames += 1
-        facts.note_time(self._time)
-        return True
+    def _walk(self, sieve: Sieve, buffer: bytes, at: int) -> int:
+        """Pass over boring frames; return where that ends."""
+        at = sieve.walk_pcapng(buffer, at)
+        if sieve.passed:
+            self._facts.frames += sieve.passed
+            self._facts.note_time(sieve.latest_ns)
+            self._time = sieve.time_ns
+        return at
 
     def _start_section(self, head: bytes, offset: int) -> None:
         fault = section_fault(head)
         if fault is not None:
             raise DamageError(fault, offset)
-        self._layouts = _layouts(BYTE_ORDERS[head[8:12]])
+        order = BYTE_ORDERS[head[8:12]]
+        self._layouts = _layouts(order)
+        if self._sieve is not None:
+            self._sieve.begin(order)
         self._clocks.clear()
         self._facts.sections += 1
         self._first = len(self._facts.interfaces)
@@ -246,11 +241,12 @@ class PcapngReader:
         if len(self._facts.interfaces) >= INTERFACE_LIMIT:
             raise DamageError(f"more than {INTERFACE_LIMIT} interfaces", offset)
         link_type, _, snap_length = self._layouts.interface.unpack_from(body)
-        if self._sieves is not None and link_type not in self._boring:
-            self._boring[link_type] = self._sieves(link_type)
         options = self._options(body, 8)
         name = options.get(_OPTION_NAME)
-        self._clocks.append(_clock(options, self._layouts.order))
+        clock = _clock(options, self._layouts.order)
+        self._clocks.append(clock)
+        if self._sieve is not None:
+            self._sieve.add_interface(link_type, clock.unit)
         self._facts.interfaces.append(
             CaptureInterface(
                 len(self._facts.interfaces),

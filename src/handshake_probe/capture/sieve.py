@@ -5,33 +5,31 @@ asked for. Only the plainest packets can be: IPv4 without options, fragments or 
 IPv6 without extension headers, whole headers, no tag or a single VLAN tag. Everything else goes
 to the decoder, which decides. So a sieve may let too much through, never too little.
 
-The same rule in two languages: a Python predicate for our own reader, a filter expression for
-libpcap.
+The same rule in two languages: here in Python, and in C (`sift.c`) for who has it compiled.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
+from handshake_probe.capture.facts import FRAME_LIMIT
 from handshake_probe.packets.transport import TUNNEL_PORTS
 
 Boring = Callable[[bytes], bool]
-Sieves = Callable[[int], Boring | None]  # by link type
 
-_IPV4 = 0x0800
-_IPV6 = 0x86DD
-_VLAN = 0x8100
 _TCP = 6
 _UDP = 17
 # First byte, total length, fragment field, protocol, source address, ports.
 _V4 = struct.Struct(">BxHxxHxBxx4s4xHH").unpack_from
 # First byte, payload length, next header, source address, ports.
 _V6 = struct.Struct(">BxxxHBx16s16xHH").unpack_from
-# link type → (where the EtherType is, None for raw IP; where IP starts)
-_LINKS: dict[int, tuple[int | None, int]] = {
-    1: (12, 14),
+ETHERNET = 1
+# link type → (where the EtherType is, None for raw IP; where IP starts). Behind one VLAN tag of an
+# Ethernet frame both lie 4 bytes later.
+LINKS: dict[int, tuple[int | None, int]] = {
+    ETHERNET: (12, 14),
     12: (None, 0),
     14: (None, 0),
     101: (None, 0),
@@ -40,14 +38,15 @@ _LINKS: dict[int, tuple[int | None, int]] = {
     229: (None, 0),
     276: (0, 20),
 }
-_TAGGED = (16, 18)  # the same behind one VLAN tag of an Ethernet frame
 _RAW_KINDS = {
     bytes([version << 4 | low]): kind
     for version, kind in ((4, b"\x08\x00"), (6, b"\x86\xdd"))
     for low in range(16)
 }
 _ADDRESS_LIMIT = 65_536
-_SOURCE_LIMIT = 64  # addresses in a filter expression
+_RECORD = 16
+_ENHANCED_PACKET = 6
+_TIME_LIMIT = 1 << 63
 
 
 class Selection(NamedTuple):
@@ -59,37 +58,131 @@ class Selection(NamedTuple):
     sources: frozenset[bytes] = frozenset()  # packets from these addresses too …
     passed_over: frozenset[int] = frozenset()  # … unless of these TCP ports
 
-
-class BoringSources:
-    """The addresses that boring frames came from, as far as they can be kept."""
-
-    def __init__(self) -> None:
-        self.addresses: set[bytes] = set()
-
-    def note(self, address: bytes) -> None:
-        """Take an address."""
-        if len(self.addresses) < _ADDRESS_LIMIT:
-            self.addresses.add(address)
-
-    def may_hold(self, wanted: frozenset[bytes]) -> bool:
-        """Whether one of these addresses sent a boring frame, or that was not kept."""
-        return len(self.addresses) >= _ADDRESS_LIMIT or bool(self.addresses & wanted)
+    @property
+    def wanted_udp_ports(self) -> frozenset[int]:
+        """The UDP ports and those of tunnels: the decoder does not look into them, but counts."""
+        return self.udp_ports | TUNNEL_PORTS
 
 
-def sieve(
-    link_type: int, selection: Selection, sources_seen: BoringSources | None = None
-) -> Boring | None:
-    """Build the predicate for frames of a link type; None when nothing of it can be boring.
+class Sieve(Protocol):
+    """Walks over the boring frames of one capture.
 
-    `sources_seen` gets the source of every frame that was boring.
+    The readers tell it about interfaces as they meet them. A walk ends in front of the first
+    record that is not boring, not whole in the buffer, or odd in any way.
     """
-    layout = _LINKS.get(link_type)
+
+    passed: int
+    """Frames the last walk passed over."""
+    time_ns: int
+    """The time of the last of them, if any."""
+    latest_ns: int
+    """The latest time of any of them."""
+
+    def begin(self, order: str) -> None:
+        """Start a file or a section in byte order "<" or ">"; it has no interfaces yet."""
+
+    def add_interface(self, link_type: int, unit: int) -> None:
+        """Add the next interface; `unit` is nanoseconds per unit of its time.
+
+        With 0 its frames are never passed over.
+        """
+
+    def walk_pcap(self, buffer: bytes, at: int) -> int:
+        """Pass over records of a pcap file from `at` on; return where the walk ends."""
+
+    def walk_pcapng(self, buffer: bytes, at: int) -> int:
+        """Pass over enhanced packet blocks without options; return where the walk ends."""
+
+    def may_have_seen(self, sources: frozenset[bytes]) -> bool:
+        """Whether one of these addresses sent a frame passed over; True also when in doubt."""
+
+
+class PythonSieve:
+    """The sieve for who has no compiled one."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
+        self._seen: set[bytes] = set()
+        self._record, self._block, self._word = _layouts("<")
+        self._interfaces: list[tuple[Boring | None, int]] = []
+        self.passed = self.time_ns = self.latest_ns = 0
+
+    def begin(self, order: str) -> None:
+        """See `Sieve`."""
+        self._record, self._block, self._word = _layouts(order)
+        self._interfaces.clear()
+
+    def add_interface(self, link_type: int, unit: int) -> None:
+        """See `Sieve`."""
+        boring = predicate(link_type, self._selection, self._seen) if unit else None
+        self._interfaces.append((boring, unit))
+
+    def walk_pcap(self, buffer: bytes, at: int) -> int:
+        """See `Sieve`."""
+        self.passed = 0
+        boring, unit = self._interfaces[0]
+        record = self._record.unpack_from
+        while boring is not None and len(buffer) - at >= _RECORD:
+            seconds, fraction, captured = record(buffer, at)
+            end = at + _RECORD + captured
+            if captured > FRAME_LIMIT or end > len(buffer):
+                break
+            if not boring(buffer[at + _RECORD : end]):
+                break
+            self._pass(seconds * 1_000_000_000 + fraction * unit)
+            at = end
+        return at
+
+    def walk_pcapng(self, buffer: bytes, at: int) -> int:
+        """See `Sieve`."""
+        self.passed = 0
+        block, word = self._block.unpack_from, self._word.unpack_from
+        while len(buffer) - at >= 32:
+            kind, total, index, high, low, captured = block(buffer, at)
+            end = at + total
+            if kind != _ENHANCED_PACKET or total < 32 or total % 4 or end > len(buffer):
+                break
+            if word(buffer, end - 4)[0] != total or index >= len(self._interfaces):
+                break
+            boring, unit = self._interfaces[index]
+            time_ns = (high << 32 | low) * unit
+            if captured > FRAME_LIMIT or not 0 <= total - 32 - captured < 4:
+                break
+            if boring is None or time_ns >= _TIME_LIMIT:
+                break
+            if not boring(buffer[at + 28 : at + 28 + captured]):
+                break
+            self._pass(time_ns)
+            at = end
+        return at
+
+    def may_have_seen(self, sources: frozenset[bytes]) -> bool:
+        """See `Sieve`."""
+        return len(self._seen) >= _ADDRESS_LIMIT or bool(self._seen & sources)
+
+    def _pass(self, time_ns: int) -> None:
+        if not self.passed or time_ns > self.latest_ns:
+            self.latest_ns = time_ns
+        self.time_ns = time_ns
+        self.passed += 1
+
+
+def _layouts(order: str) -> tuple[struct.Struct, struct.Struct, struct.Struct]:
+    """Layouts of a record's head, a block's head and a word."""
+    return struct.Struct(order + "III"), struct.Struct(order + "IIIIII"), struct.Struct(order + "I")
+
+
+def predicate(link_type: int, selection: Selection, seen: set[bytes]) -> Boring | None:
+    """Build the test for frames of a link type; None when nothing of it can be boring.
+
+    `seen` gets the source of every frame that was boring, as far as there is room.
+    """
+    layout = LINKS.get(link_type)
     if layout is None:
         return None
     ethertype_at, ip_at = layout
-    tcp_ports, udp_ports, all_tcp, sources, passed_over = _with_tunnels(selection)
-    seen = sources_seen or BoringSources()
-    known = seen.addresses
+    tcp_ports, _, all_tcp, sources, passed_over = selection
+    udp_ports = selection.wanted_udp_ports
 
     # One function without calls: it runs for every frame.
     def boring(data: bytes) -> bool:
@@ -98,7 +191,7 @@ def sieve(
             kind = _RAW_KINDS.get(data[:1])
         else:
             kind = data[ethertype_at : ethertype_at + 2]
-            if kind == b"\x81\x00" and link_type == 1:
+            if kind == b"\x81\x00" and link_type == ETHERNET:
                 kind, at = data[16:18], 18
         if kind == b"\x08\x00":
             start = at + 20
@@ -132,86 +225,8 @@ def sieve(
                 return False
         else:
             return False
-        if source not in known:
-            seen.note(source)
+        if source not in seen and len(seen) < _ADDRESS_LIMIT:
+            seen.add(source)
         return True
 
     return boring
-
-
-def boring_expression(link_type: int, selection: Selection) -> str | None:
-    """Write the same rule in libpcap's filter language; None when it cannot be written.
-
-    It names bytes by their place in the frame. A packet that ends before one of them is not
-    boring: libpcap gives up on it with "no".
-    """
-    selection = _with_tunnels(selection)
-    layout = _LINKS.get(link_type)
-    if layout is None or len(selection.sources) > _SOURCE_LIMIT:
-        return None
-    ethertype_at, ip_at = layout
-    terms = list(_written(ethertype_at, ip_at, "", selection))
-    if link_type == 1:
-        terms += _written(_TAGGED[0], _TAGGED[1], f"link[12:2] = {_VLAN} and ", selection)
-    return " or ".join(terms)
-
-
-def _with_tunnels(selection: Selection) -> Selection:
-    # The decoder does not look into tunnels, and counts them.
-    return selection._replace(udp_ports=selection.udp_ports | TUNNEL_PORTS)
-
-
-def _written(ethertype_at: int | None, at: int, before: str, selection: Selection) -> Iterator[str]:
-    for version, kind in ((4, _IPV4), (6, _IPV6)):
-        head = "" if ethertype_at is None else f"{before}link[{ethertype_at}:2] = {kind} and "
-        if version == 4:
-            head += f"link[{at}] = 0x45 and link[{at + 6}:2] & 0x3fff = 0"
-            protocol, start, length = at + 9, at + 20, f"link[{at + 2}:2] - 20"
-            source = [(at + 12, 4)]
-            minimum = f"link[{at + 2}:2] >= {{}}"
-            shift = 20
-        else:
-            head += f"link[{at}] & 0xf0 = 0x60"
-            protocol, start, length = at + 6, at + 40, f"link[{at + 4}:2]"
-            source = [(at + 8 + word, 4) for word in (0, 4, 8, 12)]
-            minimum = f"link[{at + 4}:2] >= {{}}"
-            shift = 0
-        addresses = [item for item in selection.sources if len(item) == 4 * len(source)]
-        named = [_same(source, item) for item in sorted(addresses)]
-        if not selection.all_tcp:
-            unwanted = _no_port(start, selection.tcp_ports)
-            if named:
-                passed = _a_port(start, selection.passed_over)
-                unwanted += f" and (not ({' or '.join(named)}){f' or {passed}' if passed else ''})"
-            # The last term of all reads to the header's end, in case the frame is cut before it.
-            yield (
-                f"({head} and link[{protocol}] = {_TCP}{unwanted}"
-                f" and {minimum.format(20 + shift)} and link[{start + 12}] >= 0x50"
-                f" and (link[{start + 12}] >> 4) * 4 <= {length}"
-                f" and link[{start + 19}] & 1 < 2)"
-            )
-        unwanted = _no_port(start, selection.udp_ports)
-        if named:
-            unwanted += f" and not ({' or '.join(named)})"
-        yield (
-            f"({head} and link[{protocol}] = {_UDP}{unwanted}"
-            f" and {minimum.format(8 + shift)} and link[{start + 4}:2] >= 8"
-            f" and link[{start + 7}] & 1 < 2)"
-        )
-
-
-def _a_port(start: int, ports: frozenset[int]) -> str:
-    places = (start, start + 2)
-    return " or ".join(f"link[{at}:2] = {port}" for port in sorted(ports) for at in places)
-
-
-def _no_port(start: int, ports: frozenset[int]) -> str:
-    return f" and not ({_a_port(start, ports)})" if ports else ""
-
-
-def _same(places: list[tuple[int, int]], address: bytes) -> str:
-    words = [
-        f"link[{at}:{size}] = {int.from_bytes(address[index * size : (index + 1) * size], 'big')}"
-        for index, (at, size) in enumerate(places)
-    ]
-    return f"({' and '.join(words)})"

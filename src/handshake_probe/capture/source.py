@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator
+from queue import Queue
 from typing import BinaryIO
 
 CHUNK = 1 << 20
+_HASHED_BESIDE = 4  # chunks: fewer are not worth a thread, and no more wait for it
 
 
 class DamageError(Exception):
@@ -17,11 +20,48 @@ class DamageError(Exception):
         self.truncated = truncated
 
 
+class Digest:
+    """SHA-256 of chunks, beside the reading as soon as there are many: it takes as long as that."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._waiting: Queue[bytes] = Queue(_HASHED_BESIDE)
+        self._thread: threading.Thread | None = None
+        self._given = 0
+
+    def update(self, chunk: bytes) -> None:
+        """Take the next chunk; an empty one says nothing."""
+        self._given += 1
+        if not chunk or self._given <= _HASHED_BESIDE:
+            self._hash.update(chunk)
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+        self._waiting.put(chunk)
+
+    def hexdigest(self) -> str:
+        """Return the hash of all chunks in hex; no further ones may come."""
+        self.close()
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        """Hash what waits, and end the thread."""
+        if self._thread is not None:
+            self._waiting.put(b"")
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        while chunk := self._waiting.get():
+            self._hash.update(chunk)
+
+
 class FileBytes:
-    """The bytes of a file or pipe as they lie there, in chunks; owns the stream, hashes them.
+    """The bytes of a file or pipe as they lie there, in chunks; owns the stream.
 
     `copy` gets every byte as well, for a pipe that must be read a second time; `tick` is called
-    with the bytes read so far, after each chunk.
+    with the bytes read so far, after each chunk; `digest` hashes them.
     """
 
     def __init__(
@@ -29,11 +69,12 @@ class FileBytes:
         stream: BinaryIO,
         copy: BinaryIO | None = None,
         tick: Callable[[int], None] | None = None,
+        digest: Digest | None = None,
     ) -> None:
         self._stream = stream
         self._copy = copy
         self._tick = tick
-        self._digest = hashlib.sha256()
+        self._digest = digest
         self.position = 0
         """Bytes read so far."""
         self.ended = False
@@ -53,7 +94,8 @@ class FileBytes:
             raise DamageError(f"read error ({error.strerror})", self.position) from error
         self.ended = not chunk
         self.position += len(chunk)
-        self._digest.update(chunk)
+        if self._digest is not None:
+            self._digest.update(chunk)
         if self._copy is not None:
             self._copy.write(chunk)
         if self._tick is not None:
@@ -61,18 +103,20 @@ class FileBytes:
         return chunk
 
     def finish(self) -> str:
-        """Read what is left and return the SHA-256 of all bytes in hex.
+        """Read what is left and return the SHA-256 of all bytes in hex, if they are hashed.
 
         Raises:
             DamageError: the operating system could not read on.
         """
         while not self.ended:
             self.read()
-        return self._digest.hexdigest()
+        return "" if self._digest is None else self._digest.hexdigest()
 
     def close(self) -> None:
         """Close the stream; reading on raises ValueError."""
         self._stream.close()
+        if self._digest is not None:
+            self._digest.close()
 
 
 class ByteSource:

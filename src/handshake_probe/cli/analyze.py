@@ -88,8 +88,8 @@ _KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
     type=click.Choice([str(engine) for engine in Engine]),
     default=str(Engine.AUTO),
     show_default=True,
-    help="Who reads the frames: own reader, libpcap (faster for large files), or tshark as a slow"
-    " second opinion; auto chooses by size.",
+    help="auto: passes over what no verdict needs, in large files; own: decodes every frame;"
+    " tshark: reads the frames as a slow second opinion.",
 )
 @click.option("--messages", is_flag=True, help="Show the decrypted conversation in the text.")
 def command(

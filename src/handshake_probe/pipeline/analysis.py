@@ -12,7 +12,6 @@ from itertools import count
 from handshake_probe import __version__
 from handshake_probe.capture.files import CaptureFile
 from handshake_probe.capture.inputs import CaptureInput, Engine
-from handshake_probe.capture.libpcap import Refused
 from handshake_probe.diagnose.builtin_key import settle_particle_key
 from handshake_probe.diagnose.devices import is_cloud_name
 from handshake_probe.diagnose.document import build_measurement, rfc3339
@@ -74,11 +73,7 @@ def analyze(
             progress(position, size)
 
     with CaptureInput(path, engine, tick) as given, _seldom_collecting():
-        try:
-            measurement, interrupted = _analyze(given, keyring, ports)
-        except Refused:  # frames were read otherwise than ours would be: nothing of it counts
-            given.read_again()
-            measurement, interrupted = _analyze(given, keyring, ports)
+        measurement, interrupted = _analyze(given, keyring, ports)
     if interrupted:
         raise Interrupted(measurement)
     return measurement

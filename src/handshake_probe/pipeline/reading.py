@@ -69,10 +69,9 @@ def scan_shapes(given: CaptureInput, ports: frozenset[int]) -> ShapeScan:
 def hosts_again(given: CaptureInput, reading: Reading, ports: frozenset[int]) -> HostObserver:
     """Observe the hosts once more, with all that came from a cloud's address on other ports."""
     clouds = frozenset(facts.cloud.address for facts in reading.paths)
-    selection = Selection(_TCP_PORTS - ports, _UDP_PORTS, sources=clouds, passed_over=ports)
-    seen = Selection(_TCP_PORTS | ports, _UDP_PORTS)
-    if not clouds or not given.selects_more(seen, selection):
+    if not given.passed_over(clouds):
         return reading.hosts
+    selection = Selection(_TCP_PORTS - ports, _UDP_PORTS, sources=clouds, passed_over=ports)
     hosts = HostObserver()
     decoder = Decoder()
     with given.open(selection) as capture:
