@@ -196,3 +196,15 @@ def test_proven_sessions_come_first() -> None:
     keys = Keyring(devices=(vectors.device_key(other, other), vectors.device_key()))
     trials = try_credentials(keys, ciphertext, mac, (), MARK)
     assert [found.key for found in trials.candidates] == [vectors.DEVICE_PRINT]
+
+
+@pytest.mark.parametrize("mac", [vectors.MAC, None])
+def test_keys_that_do_not_open_are_named_only_if_none_does(mac: bytes | None) -> None:
+    others = [fresh_numbers(1024) for _ in range(3)]
+    wrong = tuple(vectors.device_key(other, other) for other in others)
+    keys = Keyring(devices=(*wrong, vectors.device_key()))
+    for sent in ((), (vectors.DEVICE_SPKI,)):
+        events = try_credentials(keys, vectors.CIPHERTEXT, mac, sent, MARK).events
+        assert [test.key for test in events if test.private] == [vectors.DEVICE_PRINT]
+    events = try_credentials(Keyring(devices=wrong), vectors.CIPHERTEXT, mac, (), MARK).events
+    assert [test.key for test in events] == [key.fingerprint for key in wrong]

@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from handshake_probe.keys.fingerprint import fingerprint, read_spki
+from handshake_probe.keys.fingerprint import fingerprint, fingerprint_of, read_spki
 from handshake_probe.keys.keyring import CloudKey, DeviceKey, Keyring
 from handshake_probe.keys.numbers import crt_consistent
 from handshake_probe.keys.rsa import (
@@ -172,9 +172,7 @@ def try_credentials(
     public keys (registered or sent) it can only be said that the ciphertext is not theirs.
     """
     events, candidates = [], []
-    proven_key = _find_proven(keyring, ciphertext, mac)
-    for key in keyring.devices if proven_key is None else (proven_key,):
-        reading = _open_credentials(key, ciphertext, mac)
+    for key, reading in _read_with_all(keyring, ciphertext, mac, sent_keys):
         events.append(
             CredentialsTest(
                 frame=mark.frame,
@@ -206,19 +204,58 @@ def try_credentials(
     return CredentialsTrials(tuple(events), tuple(candidates))
 
 
-def _find_proven(keyring: Keyring, ciphertext: bytes, mac: bytes | None) -> DeviceKey | None:
-    """Find the sound key that the signed HMAC proves; a proof leaves no room for another."""
-    if mac is None:
-        return None
+def _read_with_all(
+    keyring: Keyring, ciphertext: bytes, mac: bytes | None, sent_keys: tuple[bytes, ...]
+) -> list[tuple[DeviceKey, _Reading]]:
+    """Read the ciphertext with the keys that open it; with every key if none does.
+
+    Nobody wants to know what all other keys make of it, and raw exponentiation takes ten times as
+    long as the library does: it is for those that fail, and for what the library cannot prove.
+    """
+    if mac is not None:
+        found = _find_proven(keyring, ciphertext, mac, sent_keys)
+        if found is not None:
+            return [found]
+    else:
+        promising = [key for key in keyring.devices if _may_open(key, ciphertext)]
+        readings = [(key, _open_credentials(key, ciphertext, None)) for key in promising]
+        opened = [item for item in readings if item[1].state is BlockState.UNPROVEN]
+        if opened:
+            return opened
+    return [(key, _open_credentials(key, ciphertext, mac)) for key in keyring.devices]
+
+
+def _find_proven(
+    keyring: Keyring, ciphertext: bytes, mac: bytes, sent_keys: tuple[bytes, ...]
+) -> tuple[DeviceKey, _Reading] | None:
+    """Find the sound key that the signed HMAC proves; a proof leaves no room for another.
+
+    Tried first is the key whose public half the device sent.
+    """
 
     def proof(plaintext: bytes) -> bool:
         signed = hmac.digest(plaintext, ciphertext, "sha1")
         return len(plaintext) == SESSION_SIZE and signed == mac
 
-    for key in keyring.devices:
-        if key.firmware_agrees and decrypt_proven(key.numbers, ciphertext, proof):
-            return key
+    sent = {fingerprint_of(spki) for spki in sent_keys}
+    for key in sorted(keyring.devices, key=lambda key: key.fingerprint not in sent):
+        if not key.firmware_agrees:
+            continue
+        plaintext = decrypt_proven(key.numbers, ciphertext, proof)
+        if plaintext is None:
+            continue
+        if key.firmware == key.numbers and crt_consistent(key.numbers):
+            # The firmware calculates with the very numbers that the library used.
+            return key, _Reading(BlockState.OPENED, plaintext, firmware_opens=True)
+        return key, _open_credentials(key, ciphertext, mac)
     return None
+
+
+def _may_open(key: DeviceKey, ciphertext: bytes) -> bool:
+    """Tell whether a key may open the ciphertext to 40 bytes; False is certain."""
+    if not key.firmware_agrees or not crt_consistent(key.numbers):
+        return True
+    return decrypt_proven(key.numbers, ciphertext, lambda p: len(p) == SESSION_SIZE) is not None
 
 
 @dataclass(frozen=True, slots=True)
