@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frames import ethernet, frame, inet, inet6, ipv4, ipv6, l2, tcp
-from handshake_probe.packets.decode import SKIP_REASONS, decode
+from handshake_probe.packets.decode import SKIP_REASONS, Decoder, decode
 from handshake_probe.packets.units import Arp, Datagram, Endpoint, Icmp, Segment, Skipped
 
 IPV4_DEVICE = Endpoint(bytes([192, 168, 1, 20]), 41224)
@@ -261,3 +261,29 @@ def test_damaged_frames_never_raise(
     decoded = decode(frame(bytes(data[:length]), length=len(data)))
     if isinstance(decoded, Segment | Datagram):
         assert decoded.payload_length >= len(decoded.payload)
+
+
+@given(
+    st.sampled_from([*GOOD, bytes(ethernet() / ipv4() / tcp(flags="PA") / b"payload") + bytes(9)]),
+    st.lists(st.tuples(st.integers(12, 60), st.integers(0, 255)), max_size=2),
+    st.integers(40, 160),
+)
+def test_the_common_case_is_decoded_alike_at_once(
+    good: bytes, damages: list[tuple[int, int]], length: int
+) -> None:
+    data = bytearray(good)
+    for at, value in damages:
+        data[at % len(data)] = value
+    captured = frame(bytes(data[:length]), length=len(data))
+    at_once = Decoder()._decode_plain(captured)
+    assert at_once is None or at_once == Decoder()._decode(captured)
+
+
+def test_what_is_remembered_of_conversations_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handshake_probe.packets.decode._REMEMBERED", 3)
+    decoder = Decoder()
+    for port in range(1000, 1010):
+        decoded = decoder.decode(frame(bytes(ethernet() / ipv4() / tcp(sport=port))))
+        assert isinstance(decoded, Segment)
+        assert decoded.source.port == port
+    assert len(decoder._ends) <= 3

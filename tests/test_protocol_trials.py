@@ -11,8 +11,9 @@ import vectors
 from handshake_probe.keys.fingerprint import spki
 from handshake_probe.keys.keyring import CloudKey, DeviceKey, Keyring
 from handshake_probe.keys.numbers import PrivateNumbers
-from handshake_probe.keys.rsa import private_operation, public_operation
+from handshake_probe.keys.rsa import private_operation, public_operation, recover_signed
 from handshake_probe.protocol.events import BlockState
+from handshake_probe.protocol.pkcs1 import SIGNED, open_block
 from handshake_probe.protocol.stream import Mark
 from handshake_probe.protocol.trials import try_credentials, try_identity, try_signature
 
@@ -208,3 +209,27 @@ def test_keys_that_do_not_open_are_named_only_if_none_does(mac: bytes | None) ->
         assert [test.key for test in events if test.private] == [vectors.DEVICE_PRINT]
     events = try_credentials(Keyring(devices=wrong), vectors.CIPHERTEXT, mac, (), MARK).events
     assert [test.key for test in events] == [key.fingerprint for key in wrong]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        b"\0\1" + b"\xff" * 233 + b"\0" + b"m" * 20,
+        b"\0\1" + b"\xff" * 8 + b"\0" + b"m" * 245,
+        b"\0\1" + b"\xff" * 7 + b"\0" + b"m" * 246,
+        b"\0\1" + b"\xff" * 253 + b"\0",
+        b"\0\1" + b"\xff" * 254,
+        b"\0\1" + b"\xff" * 100 + b"\xfe" + b"\xff" * 132 + b"\0" + b"m" * 20,
+        b"\0\1\0" + b"\xff" * 253,
+        b"\0\2" + b"\xff" * 233 + b"\0" + b"m" * 20,
+        b"\0\0" + b"\xff" * 233 + b"\0" + b"m" * 20,
+        b"\1\1" + b"\xff" * 233 + b"\0" + b"m" * 20,
+        bytes(256),
+        bytes(255) + b"\1",
+    ],
+)
+def test_the_library_sees_in_a_signature_what_we_see(block: bytes) -> None:
+    key = vectors.CLOUD_NUMBERS
+    signature = pow(int.from_bytes(block, "big"), key.d, key.n).to_bytes(256, "big")
+    assert public_operation(key.n, key.e, signature) == block
+    assert recover_signed(key.n, key.e, signature) == open_block(block, SIGNED)

@@ -97,7 +97,16 @@ def observe_connection(
         device_records=device_records,
         cloud_records=cloud_records,
         session=session,
-        capped=facts.capped,
+        capped=facts.capped or _messages_left_out(events),
+    )
+
+
+def _messages_left_out(events: Iterable[ev.Event]) -> bool:
+    return any(
+        between.messages
+        for event in events
+        if isinstance(event, ev.LeftOut)
+        for between in event.records.values()
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from handshake_probe.model.observations import SessionSeen
 from handshake_probe.packets.units import Direction
@@ -21,14 +21,18 @@ def observe_session(events: Iterable[ev.Event]) -> SessionSeen | None:
     if keys is None:
         return None
     messages = [event for event in listed if isinstance(event, ev.Message)]
+    gap = next((event for event in listed if isinstance(event, ev.LeftOut)), None)
+    unheard = gap.records if gap else {}
     device = [m for m in messages if m.direction is Direction.DEVICE_TO_CLOUD]
     cloud = [m for m in messages if m.direction is Direction.CLOUD_TO_DEVICE]
     hello = _first(device, Kind.HELLO)
     details = hello.details if hello else {}
     requests = [m for m in cloud if m.kind == Kind.DESCRIBE_REQUEST]
+    # What answered a request before a gap may be in the gap.
+    recent = [m for m in device if gap is None or m.frame >= gap.frame]
     return SessionSeen(
         proven=keys.proven,
-        messages=len(messages),
+        messages=len(messages) + sum(between.messages for between in unheard.values()),
         device_hello=hello.frame if hello else None,
         server_hello=_frame(cloud, Kind.HELLO),
         device_os=_text(details.get("device_os")),
@@ -48,9 +52,9 @@ def observe_session(events: Iterable[ev.Event]) -> SessionSeen | None:
         describe_refused=_reply_to_describe(device, Kind.REFUSAL),
         describe_answered=_frame(device, Kind.DESCRIBE),
         describe_acknowledged=_reply_to_describe(device, Kind.ACK),
-        pings_unanswered=_unanswered(device, cloud, Kind.PING),
-        requests_unanswered=_unanswered(device, cloud, Kind.TIME_REQUEST, Kind.SUBSCRIBE),
-        last_exchange=_last_exchange(device, cloud),
+        pings_unanswered=_unanswered(recent, cloud, Kind.PING),
+        requests_unanswered=_unanswered(recent, cloud, Kind.TIME_REQUEST, Kind.SUBSCRIBE),
+        last_exchange=_last_exchange(device, cloud, unheard),
         cloud_chain_broken=_chain_broken(listed),
     )
 
@@ -92,10 +96,19 @@ def _unanswered(device: list[ev.Message], cloud: list[ev.Message], *kinds: Kind)
     )
 
 
-def _last_exchange(device: list[ev.Message], cloud: list[ev.Message]) -> float | None:
+def _last_exchange(
+    device: list[ev.Message],
+    cloud: list[ev.Message],
+    unheard: Mapping[Direction, ev.RecordsLeftOut],
+) -> float | None:
     if not device or not cloud:
         return None
-    return min(device[-1].time_ns, cloud[-1].time_ns) / 1e9
+    last = {Direction.DEVICE_TO_CLOUD: device[-1], Direction.CLOUD_TO_DEVICE: cloud[-1]}
+    times = {direction: message.time_ns for direction, message in last.items()}
+    for direction, between in unheard.items():
+        if between.last is not None:
+            times[direction] = max(times[direction], between.last.time_ns)
+    return min(times.values()) / 1e9
 
 
 def _chain_broken(events: list[ev.Event]) -> int:

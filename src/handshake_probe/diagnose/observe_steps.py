@@ -217,6 +217,13 @@ def read_records(events: Iterable[ev.Event], direction: Direction) -> RecordsSee
             bad += 1
         elif isinstance(event, ev.FramingLost) and event.direction is direction:
             lost = True
+        elif isinstance(event, ev.LeftOut) and direction in event.records:
+            between = event.records[direction]
+            count += between.seen
+            first = first or between.first
+            last = between.last or last
+            bad += between.bad
+            lost = lost or between.framing_lost
     if first is None or last is None:
         return RecordsSeen(framing_lost=lost)
     return RecordsSeen(

@@ -100,14 +100,17 @@ class FlowTable:
         self._sort(found, pieces)
         return pieces
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether `take_ended` has anything to return."""
+        return bool(self._ended)
+
     def take_ended(self) -> list[Connection]:
         """Return what was parted with to make room; facts and pieces of these are complete.
 
         They are no longer among `connections`. Most were closed; those that are `bare` or were
         cut short count as evicted, and of the bare ones the last pieces are missing.
         """
-        if not self._ended:
-            return []
         ended, self._ended = self._ended, []
         return ended
 

@@ -133,16 +133,22 @@ def read_capture(
             transcript.finish(facts.last_ns, facts.last_frame)
             reading.events[facts.number] = transcript.events
 
+    def part() -> None:
+        for connection in flows.take_ended():
+            if connection.bare:  # one of a flood: the table counted it
+                transcripts.pop(connection.facts.number, None)
+            else:
+                keep(connection)
+
     try:
         for packet in _packets(given, capture, decoder, ports):
             if isinstance(packet, Segment):
                 if packet.source.port in ports or packet.destination.port in ports:
-                    watch(flows.feed(packet))
-                    for connection in flows.take_ended():
-                        if connection.bare:  # one of a flood: the table counted it
-                            transcripts.pop(connection.facts.number, None)
-                        else:
-                            keep(connection)
+                    pieces = flows.feed(packet)
+                    if pieces:
+                        watch(pieces)
+                    if flows.has_ended:
+                        part()
                 else:
                     reading.shapes.feed(packet)
                     reading.hosts.feed(packet)

@@ -6,9 +6,10 @@ peer is an event like any other; nothing here is an exception.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from handshake_probe.packets.units import Direction
 
@@ -234,3 +235,22 @@ class Ended(Event):
     name: ClassVar[str] = "ended"
     direction: Direction
     kind: str  # "fin" or "rst"
+
+
+class RecordsLeftOut(NamedTuple):
+    """What is still known of events of one direction that were not kept."""
+
+    seen: int = 0  # `RecordSeen`
+    first: RecordSeen | None = None
+    last: RecordSeen | None = None
+    bad: int = 0  # `RecordBad`
+    messages: int = 0  # `Message`
+    framing_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut(Event):
+    """Stands for the events between: there were too many to keep them all."""
+
+    name: ClassVar[str] = "left_out"
+    records: Mapping[Direction, RecordsLeftOut]

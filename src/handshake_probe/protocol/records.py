@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from handshake_probe.packets.units import StreamData
 from handshake_probe.protocol.layouts import BLOCK_SIZE, LENGTH_SIZE, RECORD_MAX
 from handshake_probe.protocol.stream import Mark, StreamBuffer
 
@@ -86,6 +87,24 @@ class RecordReader:
             if item is None:
                 return
             yield item
+
+    def follow(self, piece: StreamData) -> Record | None:
+        """Take a piece that is exactly one record, while nothing waits; None if it is not that.
+
+        Does what `append` and `drain` would do.
+        """
+        data = piece.data
+        length = len(data) - LENGTH_SIZE
+        if self._searching or not _is_legal(length) or length != data[0] << 8 | data[1]:
+            return None
+        ciphertext = data[LENGTH_SIZE:]
+        mark = Mark(piece.frame, piece.time_ns)
+        record = Record(self.count, length, ciphertext, self._first, self._iv, None, mark)
+        self._buffer.pass_by(len(data))
+        self._iv = ciphertext[:BLOCK_SIZE]
+        self._first = False
+        self.count += 1
+        return record
 
     def _next(self, final: bool) -> Record | Lost | None:
         """Return the next record; None when more bytes are needed."""

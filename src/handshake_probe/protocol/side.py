@@ -34,6 +34,11 @@ class Side:
         self.buffer.append(piece)
 
     @property
+    def settled(self) -> bool:
+        """Nothing waits, and the beginning is known as far as it is kept."""
+        return not self.buffer.chunks and (self._gap or len(self.beginning) >= EXCERPT)
+
+    @property
     def position(self) -> int:
         """Bytes sent so far, gaps included."""
         return self.buffer.offset + len(self.buffer)

@@ -8,6 +8,8 @@ did raises.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from handshake_probe.keys.keyring import Keyring
 from handshake_probe.packets.units import Direction, StreamData, StreamEnd, StreamPiece
 from handshake_probe.protocol import layouts
@@ -28,6 +30,7 @@ from handshake_probe.protocol.events import (
     RecordSeen,
     SurplusAfterNonce,
 )
+from handshake_probe.protocol.log import EventLog
 from handshake_probe.protocol.nonce import inspect_nonce
 from handshake_probe.protocol.records import Found, Lost, Record, is_chain
 from handshake_probe.protocol.shape import Opening
@@ -58,7 +61,9 @@ class Transcript:
         self._cloud = Side(Direction.CLOUD_TO_DEVICE, midstream=midstream)
         self._device = Side(Direction.DEVICE_TO_CLOUD, midstream=midstream)
         self._decryptor = Decryptor()
-        self._events: list[Event] = []
+        self._log = EventLog()
+        self._told: list[Event] = []  # by the call that runs
+        self._flowing = False  # nothing but records is awaited from either side
         self._fed = False
         self._final = False
         self._nonce: NonceReceived | None = None
@@ -71,20 +76,47 @@ class Transcript:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """All events so far, in the order they could be told."""
-        return tuple(self._events)
+        """The events so far, in the order they could be told.
+
+        Of a very long conversation the middle is left out; see `log.EventLog`.
+        """
+        return self._log.events
 
     def feed(self, direction: Direction, piece: StreamPiece) -> list[Event]:
         """Take the next piece of one direction, in capture order; return the new events."""
-        told = len(self._events)
+        told: list[Event] = []
+        self._told = told
+        if self._flowing and self._follow(direction, piece):
+            return told
         if self._opening is None:
             self._read(direction, piece)
         else:
             handshake = self._opening.add(direction, piece)
             if handshake is not None:
                 self._begin(midstream=not handshake)
+                self._told = told
                 self._read_held(self._opening)
-        return self._events[told:]
+        return told
+
+    def _follow(self, direction: Direction, piece: StreamPiece) -> bool:
+        """Take the piece if it is the common case in a session: exactly one record."""
+        side = self._cloud if direction is Direction.CLOUD_TO_DEVICE else self._device
+        if not isinstance(piece, StreamData) or not side.settled:
+            return False
+        record = side.reader.follow(piece)
+        if record is None:
+            return False
+        side.received += len(piece.data)
+        self._say_record(direction, record)
+        return True
+
+    def _tell(self, event: Event) -> None:
+        self._told.append(event)
+        self._log.add(event)
+
+    def _tell_all(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._tell(event)
 
     def _read_held(self, opening: Opening) -> None:
         self._opening = None
@@ -98,7 +130,7 @@ class Transcript:
             mark = Mark(piece.frame, piece.time_ns)
             self._say_short(side, mark)
             self._advance()
-            self._events.append(Ended(**mark._asdict(), direction=direction, kind=piece.kind))
+            self._tell(Ended(**mark._asdict(), direction=direction, kind=piece.kind))
         else:
             first = side is self._device and side.position == 0
             side.append(piece)
@@ -108,7 +140,8 @@ class Transcript:
 
     def finish(self, time_ns: int, frame: int) -> list[Event]:
         """Say that no more pieces come; return the events that had waited for more."""
-        told = len(self._events)
+        told: list[Event] = []
+        self._told = told
         if self._opening is not None:
             self._read_held(self._opening)
         if self._fed and not self._final:
@@ -122,7 +155,7 @@ class Transcript:
             self._say_odd_size(mark)
             self._final = True
             self._advance()
-        return self._events[told:]
+        return told
 
     def _advance(self) -> None:
         """Read all that can be understood by now."""
@@ -132,6 +165,10 @@ class Transcript:
             if side.step is Step.RECORDS and (self._final or self._may_read_records(side)):
                 for item in side.reader.drain(final=self._final):
                     self._say_record(side.direction, item)
+        self._flowing = all(
+            side.step is Step.RECORDS and self._may_read_records(side)
+            for side in (self._device, self._cloud)
+        )
 
     def _may_read_records(self, side: Side) -> bool:
         if side.overflows:
@@ -184,7 +221,7 @@ class Transcript:
             excerpt=beginning if flaws else b"",
             surplus=0 if self._device.position else waiting - len(taken.data or taken.head),
         )
-        self._events.append(self._nonce)
+        self._tell(self._nonce)
         self._cloud.advance()
         self._nonce_settled = True
 
@@ -192,7 +229,7 @@ class Transcript:
         taken = self._device.buffer.take(layouts.IDENTITY_SIZE)
         nonce = self._nonce
         early = nonce is None or (nonce.nonce is not None and taken.mark.frame < nonce.frame)
-        self._events.append(
+        self._tell(
             IdentitySent(
                 **taken.mark._asdict(), blob=taken.data, pieces=taken.pieces, before_nonce=early
             )
@@ -203,7 +240,7 @@ class Transcript:
             tests = list(
                 try_identity(self._keyring, taken.data, nonce.nonce if nonce else None, taken.mark)
             )
-            self._events += tests
+            self._tell_all(tests)
             self._sent_keys = tuple(
                 test.device_key for test in tests if test.device_key and test.state in _ID_KNOWN
             )
@@ -212,7 +249,7 @@ class Transcript:
         ciphertext = self._cloud.buffer.take(layouts.CIPHERTEXT_SIZE)
         signature = self._cloud.buffer.take(layouts.SIGNATURE_SIZE)
         mark = signature.mark
-        self._events.append(
+        self._tell(
             CredentialsReceived(
                 **mark._asdict(), ciphertext=ciphertext.data, signature=signature.data
             )
@@ -222,16 +259,16 @@ class Transcript:
         mac = None
         if signature.data is not None:
             signed = try_signature(self._keyring, signature.data, mark)
-            self._events += signed.events
+            self._tell_all(signed.events)
             mac = signed.mac
         if ciphertext.data is not None:
             opened = try_credentials(self._keyring, ciphertext.data, mac, self._sent_keys, mark)
-            self._events += opened.events
-            self._events += self._decryptor.learn(opened.candidates, mark)
+            self._tell_all(opened.events)
+            self._tell_all(self._decryptor.learn(opened.candidates, mark))
 
     def _give_up(self, side: Side) -> None:
         """Take a side that sends far more than a handshake holds for some other protocol."""
-        self._events.append(
+        self._tell(
             FramingLost(
                 **side.buffer.first_mark()._asdict(),
                 direction=side.direction,
@@ -252,18 +289,18 @@ class Transcript:
         if side.step is Step.NONCE and not self._nonce_settled:
             start = side.beginning
             looks_like = inspect_nonce(start).looks_like
-            self._events.append(
+            self._tell(
                 NonceShort(**common, received=received, looks_like=looks_like, excerpt=start)
             )
             self._nonce_settled = self._credentials_settled = side.short = True
         elif side.step is Step.IDENTITY and 0 < len(side.buffer) < layouts.IDENTITY_SIZE:
-            self._events.append(IdentityShort(**common, received=received))
+            self._tell(IdentityShort(**common, received=received))
             side.short = True
         elif side.step is Step.CREDENTIALS and self._identity_passed:
             answered = received - self._surplus
             if answered and not self._is_foreign():
                 excerpt = side.buffer.peek(self._surplus + EXCERPT)[self._surplus :]
-                self._events.append(CredentialsShort(**common, received=answered, excerpt=excerpt))
+                self._tell(CredentialsShort(**common, received=answered, excerpt=excerpt))
             self._credentials_settled = side.short = True
 
     def _say_surplus(self, mark: Mark) -> None:
@@ -274,9 +311,7 @@ class Transcript:
         self._surplus = self._cloud.buffer.captured
         if self._surplus > nonce.surplus:
             excerpt = self._cloud.beginning if nonce.flaws else b""
-            self._events.append(
-                SurplusAfterNonce(**mark._asdict(), received=self._surplus, excerpt=excerpt)
-            )
+            self._tell(SurplusAfterNonce(**mark._asdict(), received=self._surplus, excerpt=excerpt))
 
     def _say_odd_size(self, mark: Mark) -> None:
         """Say that more than the credentials came although the device never spoke again."""
@@ -286,22 +321,20 @@ class Transcript:
         waiting = cloud.buffer.peek(HELD)
         if waiting and not is_chain(waiting):
             received = layouts.CREDENTIALS_SIZE + cloud.buffer.captured
-            self._events.append(CredentialsOddSize(**mark._asdict(), received=received))
+            self._tell(CredentialsOddSize(**mark._asdict(), received=received))
             cloud.buffer.take(len(cloud.buffer))
 
     def _say_record(self, direction: Direction, item: Record | Lost | Found) -> None:
         common = item.mark._asdict() | {"direction": direction}
         if isinstance(item, Lost):
-            self._events.append(
+            self._tell(
                 FramingLost(
                     **common, offset=item.offset, problem=item.problem, excerpt=item.excerpt
                 )
             )
         elif isinstance(item, Found):
-            self._events.append(FramingFound(**common, offset=item.offset))
+            self._tell(FramingFound(**common, offset=item.offset))
         else:
             whole = item.ciphertext is not None
-            self._events.append(
-                RecordSeen(**common, index=item.number, length=item.length, whole=whole)
-            )
-            self._events += self._decryptor.read(direction, item)
+            self._tell(RecordSeen(**common, index=item.number, length=item.length, whole=whole))
+            self._tell_all(self._decryptor.read(direction, item))

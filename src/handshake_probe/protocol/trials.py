@@ -18,6 +18,7 @@ from handshake_probe.keys.rsa import (
     private_operation,
     private_operation_as_firmware,
     public_operation,
+    recover_signed,
 )
 from handshake_probe.protocol.events import (
     BlockState,
@@ -132,7 +133,10 @@ def try_signature(keyring: Keyring, signature: bytes, mark: Mark) -> SignatureTr
 def _open_signature(key: CloudKey, signature: bytes) -> tuple[BlockState, bytes]:
     if int.from_bytes(signature, "big") >= key.n:
         return BlockState.NOT_BELOW_MODULUS, b""
-    body = open_block(public_operation(key.n, key.e, signature), SIGNED)
+    try:
+        body = recover_signed(key.n, key.e, signature)
+    except ValueError:
+        body = open_block(public_operation(key.n, key.e, signature), SIGNED)
     if body is None:
         return BlockState.PADDING_BAD, b""
     if len(body) == HMAC_SIZE:
