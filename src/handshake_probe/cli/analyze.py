@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,7 @@ from handshake_probe.capture.serial_log import is_serial_log
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
 from handshake_probe.cli.phrases import VERSION, phrase_of
-from handshake_probe.cli.progress import progress_of
+from handshake_probe.cli.progress import counted, progress_of
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.keys.keyring import Keyring
@@ -35,6 +36,7 @@ _KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
         "analyze home.pcapng --keys keys/ --messages",
         "analyze a.pcap b.pcap --cloud-key cloud.pem --format json",
         "analyze own-cloud.pcap --port 8883 --keys cloud_public.der",
+        "analyze *.pcap --jobs 4 --format json",
         "analyze - < home.pcapng.gz",
         "analyze home.pcapng serial.log",
         'analyze home.pcapng --led "cyan, one red flash"',
@@ -91,6 +93,14 @@ _KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
     help="auto: passes over what no verdict needs, in large files; own: decodes every frame;"
     " tshark: reads the frames as a slow second opinion.",
 )
+@click.option(
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="How many captures to read at a time, each in a process of its own.",
+)
 @click.option("--messages", is_flag=True, help="Show the decrypted conversation in the text.")
 def command(
     captures: tuple[str, ...],
@@ -101,6 +111,7 @@ def command(
     version: DeviceOs | None,
     form: str,
     engine: str,
+    jobs: int,
     messages: bool,
 ) -> ExitCode:
     """Say which devices tried, how far each handshake came, and what ended it.
@@ -122,10 +133,10 @@ def command(
     codes: list[ExitCode] = []
     held: list[Measurement] = []  # to be judged together with logs and LED
     shown = 0
-    for path in captures:
-        if path in logs:
-            continue
-        measurement, code = _measure(path, keyring, frozenset(ports), Engine(engine))
+    files = tuple(path for path in captures if path not in logs)
+    results = _results(files, keyring, frozenset(ports), Engine(engine), jobs)
+    for path, result in zip(files, results, strict=True):
+        measurement, code = _told(path, result)
         if measurement is None or alone:
             codes.append(code)
         if measurement is None:
@@ -166,22 +177,40 @@ def _together(
     return symptoms.judge_together(captures, read, led), codes
 
 
-def _measure(
-    path: str, keyring: Keyring, ports: frozenset[int], engine: Engine
-) -> tuple[Measurement | None, ExitCode]:
-    """One capture; what goes wrong with it is said, and the next one still gets its turn."""
-    try:
-        with progress_of(path) as progress:
-            measurement = pipeline.analyze(
-                path, keyring=keyring, ports=ports, progress=progress, engine=engine
-            )
-    except pipeline.Interrupted as interrupted:
-        return interrupted.measurement, ExitCode.INTERRUPTED
-    except HandshakeProbeError as error:
-        return None, complaints.expected(error, _CAPTURE_HELP)
-    except Exception as error:
-        return None, complaints.internal(error, path)
-    return measurement, exit_code_of(measurement.verdict.cause)
+def _results(
+    captures: tuple[str, ...],
+    keyring: Keyring,
+    ports: frozenset[int],
+    engine: Engine,
+    jobs: int,
+) -> Iterator[Measurement | Exception]:
+    """The captures' measurements in order, or what went wrong instead."""
+    if jobs > 1 and len(captures) > 1:
+        from handshake_probe.pipeline.several import analyze_several  # loads multiprocessing
+
+        several = analyze_several(captures, jobs=jobs, keyring=keyring, ports=ports, engine=engine)
+        yield from counted(several, len(captures))
+        return
+    for path in captures:
+        try:
+            with progress_of(path) as progress:
+                yield pipeline.analyze(
+                    path, keyring=keyring, ports=ports, progress=progress, engine=engine
+                )
+        except Exception as error:
+            yield error
+
+
+def _told(path: str, result: Measurement | Exception) -> tuple[Measurement | None, ExitCode]:
+    """One capture; what went wrong with it is said, and the next one still gets its turn."""
+    match result:
+        case pipeline.Interrupted():
+            return result.measurement, ExitCode.INTERRUPTED
+        case HandshakeProbeError():
+            return None, complaints.expected(result, _CAPTURE_HELP)
+        case Exception():
+            return None, complaints.internal(result, path)
+    return result, exit_code_of(result.verdict.cause)
 
 
 def _show(measurement: Measurement, form: str, *, apart: bool, messages: bool) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from handshake_probe.report.safe import visible
 
@@ -15,6 +16,7 @@ _INTERVAL = 0.2  # seconds between two lines
 _ERASE_LINE = "\r\x1b[K"
 
 Progress = Callable[[int, int | None], None]
+Item = TypeVar("Item")
 
 
 @contextmanager
@@ -32,6 +34,22 @@ def progress_of(path: str) -> Iterator[Progress | None]:
     finally:
         sys.stderr.write(_ERASE_LINE)
         sys.stderr.flush()
+
+
+def counted(items: Iterator[Item], total: int) -> Iterator[Item]:
+    """Pass the items on; while one is awaited, a line on stderr tells how many have come."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    for number in range(total):
+        sys.stderr.write(f"{_ERASE_LINE}{number} of {total} captures read")
+        sys.stderr.flush()
+        try:
+            item = next(items)
+        finally:
+            sys.stderr.write(_ERASE_LINE)
+            sys.stderr.flush()
+        yield item
 
 
 class _Line:
