@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 _SCRIPT = Path(sys.executable).with_name("handshake-probe")
+# As installed programs run: with their bytecode compiled once and kept.
+_ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 PROGRAM = [str(_SCRIPT)] if _SCRIPT.exists() else [sys.executable, "-m", "handshake_probe"]
 
 
@@ -30,7 +32,9 @@ def once(command: Sequence[str], allowed: Sequence[int] = (0,)) -> Cost:
         subprocess.CalledProcessError: the exit code is none of `allowed`; the time means nothing.
     """
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_ENVIRONMENT
+    )
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
