@@ -153,6 +153,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     devices: list[DeviceReport]
     observations: list[AnyObservation]
     findings: list[Finding]
+    redaction: str | None = None  # "it" or "public": what a report took out; None: nothing
 
 
 def revised(

@@ -43,6 +43,10 @@ def load_measurements(path: str) -> list[Measurement]:
 
 def judge_again(measurement: Measurement) -> Measurement:
     """The same observations under the rules of this version."""
+    return msgspec.structs.replace(_judged(measurement), redaction=measurement.redaction)
+
+
+def _judged(measurement: Measurement) -> Measurement:
     if measurement.kind == "probe":
         return build_probe_measurement(
             source=measurement.source,

@@ -38,14 +38,14 @@ PROBE_STAGES: dict[Stage, str] = {
     Stage.HELLO_SENT: "the stand-in said Hello",
     Stage.SESSION: "a session: both sides said Hello",
 }
-_PURPOSES = {
+PURPOSES = {
     "cloud": "cloud",
     "other_port": "control: another port",
     "other_host": "control: another host",
     "unused_address": "control: nobody's address",
     "internet_test": "device's internet test",
 }
-_UDP_TESTS = {
+UDP_TESTS = {
     "coap_ping": "newer devices: CoAP",
     "dtls_client_hello": "newer devices: DTLS",
     "dns": "control: UDP",
@@ -68,6 +68,7 @@ class Row(NamedTuple):
     where: str
     result: str
     good: bool | None  # None: neither
+    time: float = 0.0
 
 
 def show_tests(page: Page, measurement: Measurement) -> None:
@@ -99,14 +100,14 @@ def _vantage(page: Page, vantage: VantageSeen) -> str:
 
 
 def _rows(observations: Sequence[Observation]) -> Iterable[Row]:
-    yield from _dns_rows([o for o in observations if isinstance(o, DnsProbed)])
+    yield from dns_rows([o for o in observations if isinstance(o, DnsProbed)])
     tcp = [o for o in observations if isinstance(o, TcpProbed)]
-    order = list(_PURPOSES)
+    order = list(PURPOSES)
     for attempt in sorted(tcp, key=lambda a: (order.index(a.purpose), a.target, a.time)):
-        yield Row(_PURPOSES[attempt.purpose], attempt.target, *_tcp_result(attempt))
+        yield Row(PURPOSES[attempt.purpose], attempt.target, *tcp_result(attempt))
     for item in observations:
         if isinstance(item, UdpProbed):
-            yield Row(_UDP_TESTS[item.test], f"UDP {item.target}", *_udp_result(item))
+            yield Row(UDP_TESTS[item.test], f"UDP {item.target}", *udp_result(item))
         elif isinstance(item, HandshakeProbed):
             stage = spaced(item.stage)
             good = item.stage is Stage.SESSION
@@ -117,7 +118,7 @@ def _rows(observations: Sequence[Observation]) -> Iterable[Row]:
             yield Row("idle time", item.target, silence, item.kept)
 
 
-def _dns_rows(asked: Sequence[DnsProbed]) -> Iterable[Row]:
+def dns_rows(asked: Sequence[DnsProbed]) -> Iterable[Row]:
     """One row per name and resolver: the A answers of both transports, if they are alike."""
     groups: dict[tuple[str, str | None, str], list[DnsProbed]] = {}
     for question in asked:
@@ -136,7 +137,7 @@ def _dns_rows(asked: Sequence[DnsProbed]) -> Iterable[Row]:
         who = resolver or "the system"
         if alike[0].role == "public":
             who += " (public)"
-        yield Row(f"DNS: {_kind(purpose, name)}", who, told, good)
+        yield Row(f"DNS: {_kind(purpose, name)}", who, told, good, alike[0].time)
 
 
 def _transports(alike: Sequence[DnsProbed], result: str) -> list[str]:
@@ -154,7 +155,8 @@ def _dns_result(question: DnsProbed) -> str:
     return _LOOKUPS.get(question.outcome, spaced(question.outcome))
 
 
-def _tcp_result(attempt: TcpProbed) -> tuple[str, bool | None]:
+def tcp_result(attempt: TcpProbed) -> tuple[str, bool | None]:
+    """What became of an attempt, and whether that is good."""
     control = attempt.purpose != "cloud"
     took = f"{1000 * attempt.seconds:.0f} ms"
     if attempt.outcome is Connect.REJECTED and attempt.icmp is not None:
@@ -201,7 +203,8 @@ def _carried(attempt: TcpProbed) -> tuple[str, bool]:
     return ", ".join(parts), good
 
 
-def _udp_result(test: UdpProbed) -> tuple[str, bool | None]:
+def udp_result(test: UdpProbed) -> tuple[str, bool | None]:
+    """What became of an exchange, and whether that is good."""
     if test.outcome == "answered":
         return f"answers ({spaced(test.answer)})" if test.answer else "answers", True
     if test.outcome == "rejected" and test.icmp is not None:
@@ -244,13 +247,14 @@ def _hops(page: Page, hops: Sequence[HopProbed]) -> None:
     page.exact(page.text(("    hop  " + port.ljust(width) + other).rstrip(), limit=200))
     for ttl in sorted({h.ttl for h in hops}):
         cells = [
-            _hop_cell([h for h in hops if h.ttl == ttl and (h.purpose == "cloud") is cloud])
+            hop_answer([h for h in hops if h.ttl == ttl and (h.purpose == "cloud") is cloud])
             for cloud in (True, False)
         ]
         page.exact(page.text(f"    {ttl:>3}  {cells[0]:<{width}}{cells[1]}".rstrip(), limit=200))
 
 
-def _hop_cell(tries: Sequence[HopProbed]) -> str:
+def hop_answer(tries: Sequence[HopProbed]) -> str:
+    """What answered at one distance."""
     if not tries:
         return ""
     for hop in tries:

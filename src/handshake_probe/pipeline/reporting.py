@@ -1,0 +1,44 @@
+"""`report`: from measurements to a file somebody else can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from handshake_probe.diagnose.catalogue import CATALOGUE
+from handshake_probe.model.measurement import Measurement
+from handshake_probe.pipeline.rejudging import diagnose
+from handshake_probe.report.sheet.cases import Texts
+from handshake_probe.report.sheet.compose import compose
+from handshake_probe.report.sheet.content import Report
+from handshake_probe.report.sheet.embedded import lines
+from handshake_probe.report.sheet.redaction import Level, redacted
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What a report says, and the measurements it carries."""
+
+    report: Report
+    documents: str  # one measurement in JSON on each line
+    public: bool
+
+
+def compose_report(
+    measurements: Sequence[Measurement], level: Level, *, made: float, by: str | None = None
+) -> Composed:
+    """Leave out what the level leaves out, judge again, and put it into words.
+
+    Args:
+        measurements: At least one, as they were saved.
+        level: Whom the report is for.
+        made: The time that it says it was made, seconds since the epoch.
+        by: Who asks.
+    """
+    judged = diagnose(redacted(measurements, level))
+    texts = {
+        code: Texts(entry.title, entry.meaning, entry.doubt, entry.remedy)
+        for code, entry in CATALOGUE.items()
+    }
+    report = compose(judged, texts, made=made, by=by)
+    return Composed(report, lines(judged, texts), public=report.redaction == Level.PUBLIC)

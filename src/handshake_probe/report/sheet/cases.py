@@ -1,0 +1,161 @@
+"""Each device and each probe of a report, with what its verdict rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from handshake_probe.model.measurement import DeviceReport, Finding, Measurement, Verdict
+from handshake_probe.model.observations import CaptureSeen
+from handshake_probe.model.probed import VantageSeen
+from handshake_probe.model.vocabulary import SEVERITY_ORDER, Confidence
+from handshake_probe.report.safe import visible
+from handshake_probe.report.sheet.content import Case, Fact, FindingText
+from handshake_probe.report.sheet.evidence import device_tests, probe_tests
+from handshake_probe.report.sheet.steps import device_ladder, probe_ladder
+from handshake_probe.report.sheet.timeline import device_timeline, probe_timeline
+from handshake_probe.report.sheet.times import seconds_of, span
+from handshake_probe.report.sheet.way import way_of
+from handshake_probe.report.sheet.wording import sureness
+from handshake_probe.report.words import counted, spaced
+
+_FINDINGS = 12  # told of one case
+_SURE = list(Confidence)
+
+
+class Texts(NamedTuple):
+    """The catalogue's words on a finding."""
+
+    title: str
+    meaning: str
+    doubt: str
+    remedy: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A device in its capture, a probe, or a capture without any device."""
+
+    measurement: Measurement
+    device: DeviceReport | None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Its own, not the document's."""
+        return self.device.verdict if self.device else self.measurement.verdict
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found about it, and about the capture it is in."""
+        own = self.device.address if self.device else None
+        return [f for f in self.measurement.findings if f.device in (own, None)]
+
+
+def subjects_of(measurements: Iterable[Measurement]) -> list[Subject]:
+    """Everything that has a verdict, the gravest and surest first."""
+    found = [
+        Subject(measurement, device)
+        for measurement in measurements
+        for device in measurement.devices or [None]
+    ]
+    return sorted(found, key=_rank)
+
+
+def _rank(subject: Subject) -> tuple[int, int]:
+    verdict = subject.verdict
+    return SEVERITY_ORDER.index(verdict.cause), _SURE.index(verdict.confidence)
+
+
+def case_of(subject: Subject, texts: dict[str, Texts]) -> Case:
+    """The subject as a report tells it."""
+    measurement, device = subject.measurement, subject.device
+    is_probe = measurement.kind == "probe"
+    verdict = subject.verdict
+    return Case(
+        title=_title(subject),
+        facts=tuple(_facts(subject)),
+        cause=spaced(verdict.cause),
+        sentence=verdict.summary,
+        sure=sureness(verdict),
+        tests=probe_tests(measurement) if device is None else device_tests(measurement, device),
+        ladder=device_ladder(device) if device else probe_ladder(measurement),
+        timeline=(
+            device_timeline(measurement, device) if device else probe_timeline(measurement)
+        ),
+        path=way_of(measurement, verdict) if device or is_probe else None,
+        findings=_finding_texts(subject, texts),
+    )
+
+
+def _title(subject: Subject) -> str:
+    measurement, device = subject.measurement, subject.device
+    if device is not None:
+        return f"Device {device.address}"
+    if measurement.kind == "probe":
+        return f"Probe of {visible(measurement.source.path, 80)}"
+    return "Capture without a device"
+
+
+def _facts(subject: Subject) -> Iterable[Fact]:
+    measurement, device = subject.measurement, subject.device
+    source = measurement.source
+    if device is not None:
+        yield Fact("Device", ", ".join(_identity(device)))
+    vantage = next((o for o in measurement.observations if isinstance(o, VantageSeen)), None)
+    if vantage is not None:
+        yield Fact("Tested from", ", ".join(_place(vantage)))
+        if vantage.device is not None:
+            told = {True: "yes", False: "no", None: "could not be told"}[vantage.device_network]
+            yield Fact("In the device's network", f"{told} ({vantage.device})")
+    if measurement.kind == "probe":
+        yield Fact("Tested", f"{visible(source.path, 80)}, by sending to it from that computer")
+    else:
+        seen = next((o for o in measurement.observations if isinstance(o, CaptureSeen)), None)
+        on = f", recorded on {', '.join(seen.interfaces[:3])}" if seen and seen.interfaces else ""
+        cut = ", cut off in the middle" if source.truncated else ""
+        frames = counted(source.frames, "frame")
+        yield Fact("Tested", f"capture {visible(source.path, 80)}, {frames}{on}{cut}")
+    yield Fact("When", span(seconds_of(source.first), seconds_of(source.last)))
+
+
+def _identity(device: DeviceReport) -> Iterable[str]:
+    yield device.address
+    yield f"id {device.device_id}" if device.device_id else "id unknown"
+    if device.mac:
+        yield device.mac + (f" ({visible(device.vendor, 60)})" if device.vendor else "")
+    if device.name:
+        yield f"“{visible(device.name, 64)}”"
+
+
+def _place(vantage: VantageSeen) -> Iterable[str]:
+    yield f"a computer at {vantage.address}" if vantage.address else "a computer"
+    yield f"network {vantage.network}" if vantage.network else "network unknown"
+    if vantage.wifi:
+        yield f"Wi-Fi “{visible(vantage.wifi, 64)}”"
+    if vantage.gateway:
+        yield f"router {vantage.gateway}"
+    if vantage.resolvers:
+        yield f"DNS {', '.join(vantage.resolvers[:3])}"
+    if vantage.through_tunnel:
+        yield "through a tunnel (VPN)"
+
+
+def _finding_texts(subject: Subject, texts: dict[str, Texts]) -> tuple[FindingText, ...]:
+    told: dict[tuple[str, str], FindingText] = {}
+    order: Sequence[str] = subject.verdict.findings
+    rank = {code: number for number, code in enumerate(order)}
+    for finding in sorted(subject.findings, key=lambda f: rank.get(f.code, len(rank))):
+        words = texts.get(finding.code, Texts("", "", ""))
+        told.setdefault(
+            (finding.code, finding.text),
+            FindingText(
+                code=finding.code,
+                title=words.title,
+                severity=str(finding.severity),
+                text=finding.text,
+                meaning=words.meaning,
+                doubt=words.doubt,
+            ),
+        )
+    return tuple(told.values())[:_FINDINGS]

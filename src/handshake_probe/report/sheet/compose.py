@@ -1,0 +1,110 @@
+"""From measurements, redacted and judged, to what the report says."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from handshake_probe import __version__
+from handshake_probe.model.measurement import Measurement, to_json
+from handshake_probe.model.vocabulary import Cause
+from handshake_probe.report.device import DEVICE_STAGES
+from handshake_probe.report.probe import PROBE_STAGES
+from handshake_probe.report.safe import visible
+from handshake_probe.report.sheet import request, verify, wording
+from handshake_probe.report.sheet.cases import Subject, Texts, case_of, subjects_of
+from handshake_probe.report.sheet.content import Attached, Fact, Matter, Report
+from handshake_probe.report.sheet.overview import overview_of
+from handshake_probe.report.sheet.redaction import Level, level_of
+from handshake_probe.report.sheet.target import target_of
+from handshake_probe.report.sheet.times import moment
+from handshake_probe.report.sheet.vendors import examples
+
+_TOLD = 3  # cases told in full; the measurement holds the others
+REDACTION = {
+    Level.IT: "for the network team: addresses and hardware addresses are told; keys, tokens and "
+    "decrypted messages are left out",
+    Level.PUBLIC: "for the public: host parts of addresses and of hardware addresses are "
+    "renumbered, ids are shortened, names of networks, hosts and files are left out, and so are "
+    "keys, tokens and decrypted messages",
+}
+
+
+def compose(
+    measurements: Sequence[Measurement], texts: dict[str, Texts], *, made: float, by: str | None
+) -> Report:
+    """Everything the report says.
+
+    Args:
+        measurements: Redacted and judged; at least one.
+        texts: The catalogue's words, by the code of the finding.
+        made: When the report is written, seconds since the epoch.
+        by: Who asks, if that is to be told.
+    """
+    level = level_of(measurements)
+    subjects = subjects_of(measurements)
+    lead = subjects[0]
+    verdict = lead.verdict
+    matter = wording.matter_of(verdict)
+    stages = DEVICE_STAGES if lead.device else PROBE_STAGES
+    target = target_of(_blaming(measurements), level)
+    ask = request.ask_for(verdict.mechanism)
+    asks = matter is Matter.REQUEST
+    cases = tuple(case_of(subject, texts) for subject in subjects[:_TOLD])
+    devices = [device for measurement in measurements for device in measurement.devices]
+    return Report(
+        matter=matter,
+        title=wording.TITLES[matter],
+        lead=wording.LEADS[matter],
+        made=f"{moment(made)} UTC",
+        version=__version__,
+        redaction=str(level),
+        redaction_told=REDACTION[level],
+        head=_head(cases[0].facts, by if level is Level.IT else None),
+        verdict=wording.told(verdict, stages, _compared(subjects)),
+        request=request.sentence(ask, target) if asks else "",
+        rules=request.rules(ask, target) if asks else (),
+        cases=cases,
+        overview=overview_of(devices),
+        verify=verify.verification(target) if asks else (),
+        examples=examples(ask, target) if asks else (),
+        owner=verify.owner_steps(matter, verdict.next_steps),
+        owner_lead=verify.owner_lead(matter),
+        attached=tuple(map(_attached, measurements)),
+    )
+
+
+def _blaming(measurements: Sequence[Measurement]) -> list[Measurement]:
+    """The measurements that a rule is made from: those in which the network stops it."""
+    found = [m for m in measurements if m.verdict.cause is Cause.NETWORK_BLOCKED]
+    return found or list(measurements)
+
+
+def _head(facts: Sequence[Fact], by: str | None) -> tuple[Fact, ...]:
+    asking = (Fact("Asked by", visible(by, 120)),) if by else ()
+    return (*asking, *facts)
+
+
+def _compared(subjects: Sequence[Subject]) -> str:
+    """What else was measured, and how that came out."""
+    lead, *others = subjects
+    told = []
+    for other in others:
+        if other.measurement is lead.measurement:
+            continue
+        what = "the probe" if other.measurement.kind == "probe" else "a capture"
+        told.append(f"{what} ({_place(other)}): {other.verdict.cause.replace('_', ' ')}")
+    return "; ".join(told[:4])
+
+
+def _place(subject: Subject) -> str:
+    source = subject.measurement.source
+    return visible(source.path, 60)
+
+
+def _attached(measurement: Measurement) -> Attached:
+    return Attached(
+        name=visible(measurement.source.path, 80),
+        kind=measurement.kind,
+        sha256=hashlib.sha256(to_json(measurement)).hexdigest(),
+    )

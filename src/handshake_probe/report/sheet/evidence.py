@@ -1,0 +1,157 @@
+"""What was tried or seen, and what came of it, with the controls beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from handshake_probe.model.measurement import ConnectionReport, DeviceReport, Measurement
+from handshake_probe.model.observation import Observation
+from handshake_probe.model.observations import ConnectionSeen, DnsSeen, InternetTestSeen
+from handshake_probe.model.probed import (
+    DnsProbed,
+    HandshakeProbed,
+    IdleProbed,
+    TcpProbed,
+    UdpProbed,
+)
+from handshake_probe.model.vocabulary import Cause, Stage
+from handshake_probe.report.probe import PURPOSES, UDP_TESTS, dns_rows, tcp_result, udp_result
+from handshake_probe.report.sheet.content import Mark, Test
+from handshake_probe.report.sheet.times import clock, seconds_of
+from handshake_probe.report.words import ENDINGS, STAGES, counted, spaced
+
+_NAMED = 4  # addresses of one DNS answer
+_INTERNET_TESTS = {"ntp": "time server (NTP)", "tcp_8.8.8.8_53": "8.8.8.8, TCP port 53"}
+
+
+def mark_of(good: bool | None) -> Mark:
+    """Good, bad, or neither."""
+    return {True: Mark.GOOD, False: Mark.BAD, None: Mark.NEUTRAL}[good]
+
+
+def probe_tests(measurement: Measurement) -> tuple[Test, ...]:
+    """The tests of a probe: the cloud's port first, then what stands beside it."""
+    observations: Sequence[Observation] = measurement.observations
+    tests: list[Test] = []
+    order = list(PURPOSES)
+    attempts = [o for o in observations if isinstance(o, TcpProbed)]
+    for attempt in sorted(attempts, key=lambda a: (order.index(a.purpose), a.target, a.time)):
+        result, good = tcp_result(attempt)
+        control = attempt.purpose != "cloud"
+        tests.append(
+            Test(
+                when=clock(attempt.time),
+                what=PURPOSES[attempt.purpose] if control else "the cloud's port",
+                where=f"TCP {attempt.target}",
+                result=result,
+                mark=mark_of(good),
+                times=1,
+                control=control,
+            )
+        )
+    for row in dns_rows([o for o in observations if isinstance(o, DnsProbed)]):
+        when, where = clock(row.time), f"DNS {row.where}"
+        of_cloud = row.good is not None
+        tests.append(
+            Test(when, row.test, where, row.result, mark_of(row.good), 1, control=not of_cloud)
+        )
+    tests += _others(observations)
+    return _grouped(tests)
+
+
+def device_tests(measurement: Measurement, device: DeviceReport) -> tuple[Test, ...]:
+    """What a capture shows of a device: its connections, then what else it tried."""
+    observations: Sequence[Observation] = measurement.observations
+    seen = {o.stream: o for o in observations if isinstance(o, ConnectionSeen)}
+    tests = [_connection(c, seen.get(c.stream)) for c in device.connections]
+    for item in observations:
+        if isinstance(item, DnsSeen) and item.host == device.address:
+            tests.append(_question(item))
+        elif isinstance(item, InternetTestSeen) and item.host == device.address:
+            tests.append(
+                Test(
+                    when=clock(item.time),
+                    what="the device's own internet test",
+                    where=_INTERNET_TESTS.get(item.test, item.test),
+                    result="answered" if item.answered else "no answer",
+                    mark=mark_of(item.answered or None),
+                    times=1,
+                    control=True,
+                )
+            )
+    return _grouped(tests)
+
+
+def _connection(connection: ConnectionReport, seen: ConnectionSeen | None) -> Test:
+    sound = connection.cause in (Cause.HEALTHY, Cause.UNCLAIMED)
+    result = f"{STAGES[connection.stage].short}; {ENDINGS[connection.ended_by]}"
+    if seen is not None and seen.icmp:
+        first = seen.icmp[0]
+        result += f": {first.source} says ICMP type {first.type} code {first.code}"
+    started = seconds_of(connection.started)
+    return Test(
+        when=clock(started) if started is not None else "",
+        what="the device's connection",
+        where=f"TCP {connection.cloud}",
+        result=result,
+        mark=mark_of(True if sound else None if connection.cause is Cause.INCONCLUSIVE else False),
+        times=1,
+        control=False,
+    )
+
+
+def _question(question: DnsSeen) -> Test:
+    if question.addresses:
+        more = len(question.addresses) - _NAMED
+        result = ", ".join(question.addresses[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    elif question.rcode is None:
+        result = f"no answer to {counted(question.attempts, 'question')}"
+    else:
+        result = f"{question.rcode}, no address"
+    return Test(
+        when=clock(question.time),
+        what=f"DNS: {question.name} ({question.type})",
+        where=f"DNS {question.server}",
+        result=result,
+        mark=mark_of(bool(question.addresses) if question.type == "A" else None),
+        times=1,
+        control=bool(question.addresses),
+    )
+
+
+def _others(observations: Iterable[Observation]) -> Iterable[Test]:
+    for item in observations:
+        if isinstance(item, UdpProbed):
+            result, good = udp_result(item)
+            what = UDP_TESTS[item.test]
+            where = f"UDP {item.target}"
+            yield Test(clock(item.time), what, where, result, mark_of(good), 1, control=True)
+        elif isinstance(item, HandshakeProbed):
+            good = item.stage is Stage.SESSION
+            result = f"reached: {spaced(item.stage)}"
+            what = "handshake in the device's place"
+            where = f"TCP {item.target}"
+            yield Test(clock(item.time), what, where, result, mark_of(good), 1, control=False)
+        elif isinstance(item, IdleProbed):
+            kept = {True: "still works", False: "is dead", None: "could not be told"}[item.kept]
+            result = f"silent for {item.silence:.0f} s: {kept}"
+            where = f"TCP {item.target}"
+            mark = mark_of(item.kept)
+            yield Test(clock(item.time), "idle time", where, result, mark, 1, control=False)
+
+
+def _grouped(tests: Iterable[Test]) -> tuple[Test, ...]:
+    """The same test with the same result is told once, with its number."""
+    groups: dict[tuple[str, str, str, Mark], Test] = {}
+    for test in tests:
+        key = (test.what, test.where, _without_time(test.result), test.mark)
+        first = groups.get(key)
+        groups[key] = test if first is None else replace(first, times=first.times + 1)
+    return tuple(groups.values())
+
+
+def _without_time(result: str) -> str:
+    """A result without the milliseconds it took, which differ each time."""
+    words = result.split(" after ")
+    return words[0] if len(words) == 2 and words[1].endswith(" ms") else result

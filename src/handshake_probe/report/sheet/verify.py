@@ -1,0 +1,83 @@
+"""How to see that a change worked, and what the device's owner does next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from handshake_probe.keys.particle import PARTICLE_NAMES
+from handshake_probe.report.sheet.content import Matter, Step
+from handshake_probe.report.sheet.target import CLOUD_PORT, Target
+
+# A command has arguments; its opening backtick follows a blank or an opening bracket.
+_COMMAND = re.compile(r"(?:(?<=[\s(])|^)`([^`\s]+ [^`]*)`")
+# What our own commands are made of; anything else is prose, whatever it looks like.
+_HARMLESS = re.compile(r"[A-Za-z0-9 ._:/,@=<>\[\]()|&\"'-]+")
+
+_LEADS = {
+    Matter.REQUEST: "This page is for whoever owns the device. Do one thing at a time, and look "
+    "whether it helped before the next.",
+    Matter.OTHER: "The network is not the cause. Do one thing at a time, and look whether it "
+    "helped before the next.",
+    Matter.HEALTHY: "Nothing failed in what was measured. If the device still does not work, do "
+    "one thing at a time.",
+    Matter.OPEN: "What was measured leaves more than one reading. The first step would decide.",
+}
+_KEYS_LATER = (
+    "Leave the device's keys and its firmware as they are until the network is proven good: "
+    "nothing measured here speaks against them."
+)
+_SEND = "Send this report to the people who run the network. Nothing else is needed from you."
+_LED = "When it works, the device's LED breathes cyan."
+
+
+def step(text: str) -> Step:
+    """A sentence, with each `command` in backticks told apart."""
+    pieces = [
+        (piece, index % 2 == 1 and _HARMLESS.fullmatch(piece) is not None)
+        for index, piece in enumerate(_COMMAND.split(text))
+        if piece
+    ]
+    return Step(tuple(pieces))
+
+
+def verification(target: Target) -> tuple[Step, ...]:
+    """A command, a capture, a display filter; built from checked values."""
+    name = target.names[0] if target.names else None
+    host = name or (target.addresses[0] if target.addresses and not target.public else None)
+    where = f"[{host}]" if host and ":" in host else host
+    own = host is not None and (host not in PARTICLE_NAMES or target.port != CLOUD_PORT)
+    probe = "handshake-probe probe" + (f" {where}:{target.port}" if own else "")
+    steps = [
+        f"On a computer in the device's network: `{probe}` (it should end with “healthy”).",
+    ]
+    if host is not None:
+        steps.append(
+            f"By hand: `nc -v {host} {target.port} | head -c 40 | xxd` shows 40 random bytes "
+            "within two seconds when the way is open."
+        )
+    who = f"host {target.source} and " if target.known else ""
+    steps.append(f"Capture: `tcpdump -w after.pcap {who}(tcp port {target.port} or port 53 or icmp)`")
+    field = "ipv6.addr" if target.version == 6 else "ip.addr"
+    whom = f"{field} == {target.source} && " if target.known else ""
+    error = "icmpv6" if target.version == 6 else "icmp"
+    steps.append(
+        f"Wireshark display filter: `{whom}(tcp.port == {target.port} || dns || {error})` "
+        "(decode the port as Data, not as CoAP). A healthy start is 40 bytes to the device, 256 "
+        "from it, 384 to it."
+    )
+    steps.append(f"{_LED} `handshake-probe analyze after.pcap` says how far its handshake came.")
+    return tuple(map(step, steps))
+
+
+def owner_steps(matter: Matter, next_steps: Sequence[str]) -> tuple[Step, ...]:
+    """What the owner does, in order."""
+    if matter is Matter.REQUEST:
+        own = [s for s in next_steps if not s.startswith("Ask the network's administrator")]
+        return tuple(map(step, (_SEND, *own, _LED, _KEYS_LATER)))
+    return tuple(map(step, next_steps)) or (step(_LED),)
+
+
+def owner_lead(matter: Matter) -> str:
+    """The sentence above the owner's steps."""
+    return _LEADS[matter]

@@ -1,0 +1,86 @@
+"""The verdict in words: title, sentence, how sure, and what that rules out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from handshake_probe.model.measurement import Verdict as Judged
+from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Stage
+from handshake_probe.report.sheet.content import Fact, Mark, Matter, Verdict
+from handshake_probe.report.words import CAUSES
+
+TITLES = {
+    Matter.REQUEST: "Request to the network team",
+    Matter.OTHER: "Not the network: no firewall rule is asked for",
+    Matter.HEALTHY: "The network carries it: no firewall rule is asked for",
+    Matter.OPEN: "Not decided: no firewall rule is asked for",
+}
+LEADS = {
+    Matter.REQUEST: "A Particle device cannot reach its cloud from this network. This page asks for "
+    "one change, shows what was measured, and says how to check the result.",
+    Matter.OTHER: "A Particle device does not complete the handshake with its cloud, and the "
+    "measurement shows a cause other than the network.",
+    Matter.HEALTHY: "What was measured works.",
+    Matter.OPEN: "What was measured does not tell the network from another cause. The page for the "
+    "owner says what would settle it.",
+}
+_SURE = {
+    Confidence.PROVEN: "proven: an explicit refusal or arithmetic leaves no other reading",
+    Confidence.LIKELY: "likely: it explains everything seen; another cause would need a coincidence",
+    Confidence.POSSIBLE: "possible, not more",
+}
+_MARKS = {
+    Matter.REQUEST: Mark.BAD,
+    Matter.OTHER: Mark.BAD,
+    Matter.HEALTHY: Mark.GOOD,
+    Matter.OPEN: Mark.NEUTRAL,
+}
+_WITHOUT_KEYS = (Stage.NONE, Stage.DNS, Stage.TCP_SYN, Stage.TCP_ESTABLISHED, Stage.NONCE_RECEIVED)
+
+
+def matter_of(verdict: Judged) -> Matter:
+    """What a report over this verdict is about."""
+    if verdict.cause is Cause.NETWORK_BLOCKED:
+        return Matter.REQUEST
+    if verdict.cause is Cause.HEALTHY:
+        return Matter.HEALTHY
+    return Matter.OPEN if verdict.cause is Cause.INCONCLUSIVE else Matter.OTHER
+
+
+def sureness(verdict: Judged) -> str:
+    """How sure a verdict is, in a few words."""
+    if verdict.cause is Cause.INCONCLUSIVE:
+        return "not decided"
+    return _SURE[verdict.confidence]
+
+
+def told(verdict: Judged, stages: dict[Stage, str], compared: str) -> Verdict:
+    """The verdict as the report tells it."""
+    matter = matter_of(verdict)
+    facts = [Fact("How sure", sureness(verdict)), Fact("Got as far as", stages[verdict.stage])]
+    others = [cause for cause in verdict.candidates if cause is not verdict.cause]
+    if others:
+        label = "Could be" if matter is Matter.OPEN else "Less likely"
+        facts.append(Fact(label, "; ".join(readings(others))))
+    if excluded := _excluded(verdict, matter):
+        facts.append(Fact("Ruled out", excluded))
+    if verdict.assumption:
+        facts.append(Fact("Taken for granted", verdict.assumption))
+    if verdict.settles:
+        facts.append(Fact("Would settle it", verdict.settles.replace("`", "")))
+    if compared:
+        facts.append(Fact("Compared", compared))
+    return Verdict(sentence=verdict.summary, mark=_MARKS[matter], facts=tuple(facts))
+
+
+def readings(causes: Sequence[Cause]) -> list[str]:
+    """Causes as halves of sentences."""
+    return [CAUSES[cause].reading for cause in causes]
+
+
+def _excluded(verdict: Judged, matter: Matter) -> str:
+    told = readings(verdict.ruled_out)
+    blocked = matter is Matter.REQUEST and verdict.mechanism is not Mechanism.NO_TRAFFIC
+    if blocked and verdict.stage in _WITHOUT_KEYS:
+        told.append("the device's keys: they play no part before the device has sent its identity")
+    return "; ".join(dict.fromkeys(told))
