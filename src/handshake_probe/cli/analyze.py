@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,7 @@ from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
 from handshake_probe.cli.phrases import VERSION, phrase_of
 from handshake_probe.cli.progress import counted, progress_of
+from handshake_probe.cli.report_option import report_option, report_to
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.keys.keyring import Keyring
@@ -102,6 +104,7 @@ _KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
     help="How many captures to read at a time, each in a process of its own.",
 )
 @click.option("--messages", is_flag=True, help="Show the decrypted conversation in the text.")
+@report_option
 def command(
     captures: tuple[str, ...],
     keys: tuple[str, ...],
@@ -113,6 +116,7 @@ def command(
     engine: str,
     jobs: int,
     messages: bool,
+    report: Path | None,
 ) -> ExitCode:
     """Say which devices tried, how far each handshake came, and what ended it.
 
@@ -129,35 +133,30 @@ def command(
     if led is not None and (phrase := phrase_of(led)) is None:
         return ExitCode.UNUSABLE
     logs = [path for path in captures if is_serial_log(path)]
-    alone = not logs and phrase is None
+    alone = not logs and phrase is None  # else captures wait, to be judged with logs and LED
     codes: list[ExitCode] = []
-    held: list[Measurement] = []  # to be judged together with logs and LED
-    shown = 0
+    measured: list[Measurement] = []
     files = tuple(path for path in captures if path not in logs)
     results = _results(files, keyring, frozenset(ports), Engine(engine), jobs)
     for path, result in zip(files, results, strict=True):
         measurement, code = _told(path, result)
-        if measurement is None or alone:
+        if measurement is None or alone or code is ExitCode.INTERRUPTED:
             codes.append(code)
         if measurement is None:
             continue
         if alone:
-            _show(measurement, form, apart=shown > 0, messages=messages)
-            shown += 1
-        else:
-            held.append(measurement)
+            _show(measurement, form, apart=bool(measured), messages=messages)
+        measured.append(measurement)
         if code is ExitCode.INTERRUPTED:
             complaints.say("interrupted: this is the verdict over what was read")
-            codes.append(code)
             break
-    if alone:
-        return merged(codes)
-    together, more = _together(held, logs, phrase, version)
-    for measurement in together:
-        _show(measurement, form, apart=shown > 0, messages=messages)
-        shown += 1
-        more.append(exit_code_of(measurement.verdict.cause))
-    return merged([*codes, *more])
+    if not alone:
+        measured, more = _together(measured, logs, phrase, version)
+        codes += more
+        for number, measurement in enumerate(measured):
+            _show(measurement, form, apart=number > 0, messages=messages)
+            codes.append(exit_code_of(measurement.verdict.cause))
+    return merged((*codes, *report_to(report, measured)))
 
 
 def _together(

@@ -15,6 +15,7 @@ COMMANDS = {
     "explain": "Explain a finding, a number, a signal or a remedy.",
     "probe": "Ask the network, from this machine, whether it carries the handshake.",
     "keys": "Say what key files are and whether devices can use them.",
+    "report": "Write one file for the people who run the network.",
     "lab": "Play a cloud or a device, also a faulty one.",
     "led": "Say what the LED of a device tells.",
     "doctor": "Say what works on this machine.",

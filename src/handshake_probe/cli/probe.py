@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from handshake_probe.cli import complaints
-from handshake_probe.cli.exits import ExitCode, exit_code_of
+from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
+from handshake_probe.cli.report_option import report_option, report_to
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.keys.keyring import Keyring
@@ -152,6 +153,7 @@ class _Address(click.ParamType[str]):
     show_default=True,
     help="json: the measurement document, on one line.",
 )
+@report_option
 def command(
     host: tuple[str, int] | None,
     only_plan: bool,
@@ -169,6 +171,7 @@ def command(
     idle: float | None,
     capture: Path | None,
     form: str,
+    report: Path | None,
 ) -> ExitCode:
     """Ask from this machine whether the network carries the cloud handshake.
 
@@ -212,7 +215,7 @@ def command(
             f"{name} is no name of Particle's: the made-up identity is encrypted with Particle's "
             "key all the same (--cloud-key names another)"
         )
-    return _run(plan, keyring, capture, form)
+    return _run(plan, keyring, capture, form, report)
 
 
 def _cloud_keys(cloud_key: str | None) -> Keyring:
@@ -238,7 +241,9 @@ def _show_plan(plan: Plan) -> None:
     write_plan(plan.limits(system_resolvers().addresses), sys.stdout)
 
 
-def _run(plan: Plan, keyring: Keyring, capture: Path | None, form: str) -> ExitCode:
+def _run(
+    plan: Plan, keyring: Keyring, capture: Path | None, form: str, report: Path | None
+) -> ExitCode:
     from handshake_probe.cli.checklist import checklist
 
     code = None
@@ -252,7 +257,8 @@ def _run(plan: Plan, keyring: Keyring, capture: Path | None, form: str) -> ExitC
     _write(measurement, form)
     if code is ExitCode.INTERRUPTED:
         complaints.say("interrupted: this is the verdict over what was known")
-    return code or exit_code_of(measurement.verdict.cause)
+    code = code or exit_code_of(measurement.verdict.cause)
+    return merged((code, *report_to(report, [measurement])))
 
 
 def _write(measurement: Measurement, form: str) -> None:

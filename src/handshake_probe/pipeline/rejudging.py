@@ -12,13 +12,15 @@ from handshake_probe.diagnose.document import build_measurement, overall
 from handshake_probe.diagnose.joint import judge_jointly, nearest
 from handshake_probe.errors import UnreadableInput
 from handshake_probe.model.measurement import ConnectionReport, Measurement, from_json
+from handshake_probe.model.observations import CaptureSeen
 from handshake_probe.pipeline import symptoms
+from handshake_probe.report.sheet.embedded import documents_in
 
 _LIMIT = 1 << 30  # bytes of one file
 
 
 def load_measurements(path: str) -> list[Measurement]:
-    """Read a file of measurement documents, one per line, as `--format json` writes them.
+    """Read measurement documents: one per line, as `--format json` writes them, or in a report.
 
     Raises:
         UnreadableInput: no such file, no such document.
@@ -28,6 +30,11 @@ def load_measurements(path: str) -> list[Measurement]:
             data = stream.read(_LIMIT)
     except OSError as error:
         raise UnreadableInput(f"{path}: {error.strerror or error}") from error
+    try:
+        carried = documents_in(data)
+    except UnreadableInput as error:
+        raise UnreadableInput(f"{path}: {error}") from error
+    data = data if carried is None else carried
     found = []
     for number, line in enumerate(data.splitlines(), 1):
         if not line.strip():
@@ -42,7 +49,11 @@ def load_measurements(path: str) -> list[Measurement]:
 
 
 def judge_again(measurement: Measurement) -> Measurement:
-    """The same observations under the rules of this version."""
+    """The same observations under the rules of this version.
+
+    Raises:
+        UnreadableInput: a document without what it rests on.
+    """
     return msgspec.structs.replace(_judged(measurement), redaction=measurement.redaction)
 
 
@@ -57,6 +68,8 @@ def _judged(measurement: Measurement) -> Measurement:
     alone = symptoms.judge_again(measurement)
     if alone is not None:
         return alone
+    if not any(isinstance(item, CaptureSeen) for item in measurement.observations):
+        raise UnreadableInput(f"{measurement.source.path}: a measurement without observations")
     again = build_measurement(
         kind=measurement.kind,
         source=measurement.source,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from handshake_probe.diagnose.catalogue import CATALOGUE
 from handshake_probe.model.measurement import Measurement
 from handshake_probe.pipeline.rejudging import diagnose
-from handshake_probe.report.sheet.cases import Texts
 from handshake_probe.report.sheet.compose import compose
-from handshake_probe.report.sheet.content import Report
+from handshake_probe.report.sheet.content import Report, Texts
 from handshake_probe.report.sheet.embedded import lines
+from handshake_probe.report.sheet.files import form_of, put, written
 from handshake_probe.report.sheet.redaction import Level, redacted
 
 
@@ -42,3 +44,26 @@ def compose_report(
     }
     report = compose(judged, texts, made=made, by=by)
     return Composed(report, lines(judged, texts), public=report.redaction == Level.PUBLIC)
+
+
+def write_report(
+    measurements: Sequence[Measurement],
+    files: Sequence[Path],
+    *,
+    level: Level = Level.IT,
+    made: float | None = None,
+    by: str | None = None,
+) -> None:
+    """Write one report in as many forms as there are files; the ending of a name says which.
+
+    Raises:
+        UnreadableInput: a name with another ending, a file that cannot be written, a measurement
+            without observations.
+        SecretFound: the report would hold what no report may hold.
+        NoPdf: a PDF cannot be made here.
+    """
+    forms = [form_of(file) for file in files]
+    made = time.time() if made is None else made
+    composed = compose_report(measurements, level, made=made, by=by)
+    for file, form in zip(files, forms, strict=True):
+        put(file, written(composed.report, composed.documents, form, made, public=composed.public))

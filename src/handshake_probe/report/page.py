@@ -44,7 +44,7 @@ class Glyphs:
 
 ASCII_GLYPHS = Glyphs("[ok]", "[x]", "[!]", "[?]", ">", "<", "-", "|", "-", "-", "...")
 
-_ASCII_TYPOGRAPHY = str.maketrans(
+ASCII_TYPOGRAPHY = str.maketrans(
     {"–": "-", "—": "-", "’": "'", "…": "...", "×": "x", "·": "-", "“": '"', "”": '"'}
 )
 _GLUE = "\ue000"  # a blank where no line may break; `visible` lets none in
@@ -164,7 +164,7 @@ class Page:
         try:
             text.encode(self._encoding)
         except UnicodeEncodeError:
-            text = text.translate(_ASCII_TYPOGRAPHY)
+            text = text.translate(ASCII_TYPOGRAPHY)
             return text.encode(self._encoding, "backslashreplace").decode(self._encoding)
         return text
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from handshake_probe.model.measurement import DeviceReport, Finding, Measurement, Verdict
 from handshake_probe.model.observations import CaptureSeen
 from handshake_probe.model.probed import VantageSeen
 from handshake_probe.model.vocabulary import SEVERITY_ORDER, Confidence
 from handshake_probe.report.safe import visible
-from handshake_probe.report.sheet.content import Case, Fact, FindingText
+from handshake_probe.report.sheet.content import Case, Fact, FindingText, Texts
 from handshake_probe.report.sheet.evidence import device_tests, probe_tests
 from handshake_probe.report.sheet.steps import device_ladder, probe_ladder
 from handshake_probe.report.sheet.timeline import device_timeline, probe_timeline
@@ -22,15 +21,6 @@ from handshake_probe.report.words import counted, spaced
 
 _FINDINGS = 12  # told of one case
 _SURE = list(Confidence)
-
-
-class Texts(NamedTuple):
-    """The catalogue's words on a finding."""
-
-    title: str
-    meaning: str
-    doubt: str
-    remedy: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +95,11 @@ def _facts(subject: Subject) -> Iterable[Fact]:
     vantage = next((o for o in measurement.observations if isinstance(o, VantageSeen)), None)
     if vantage is not None:
         yield Fact("Tested from", ", ".join(_place(vantage)))
-        if vantage.device is not None:
+        if vantage.device is None:
+            yield Fact("In the device's network", "not told (probe --device ADDRESS would)")
+        else:
             told = {True: "yes", False: "no", None: "could not be told"}[vantage.device_network]
-            yield Fact("In the device's network", f"{told} ({vantage.device})")
+            yield Fact("In the device's network", f"{told} (device {vantage.device})")
     if measurement.kind == "probe":
         yield Fact("Tested", f"{visible(source.path, 80)}, by sending to it from that computer")
     else:

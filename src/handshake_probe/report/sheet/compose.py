@@ -12,8 +12,8 @@ from handshake_probe.report.device import DEVICE_STAGES
 from handshake_probe.report.probe import PROBE_STAGES
 from handshake_probe.report.safe import visible
 from handshake_probe.report.sheet import request, verify, wording
-from handshake_probe.report.sheet.cases import Subject, Texts, case_of, subjects_of
-from handshake_probe.report.sheet.content import Attached, Fact, Matter, Report
+from handshake_probe.report.sheet.cases import Subject, case_of, subjects_of
+from handshake_probe.report.sheet.content import Attached, Fact, Matter, Report, Texts
 from handshake_probe.report.sheet.overview import overview_of
 from handshake_probe.report.sheet.redaction import Level, level_of
 from handshake_probe.report.sheet.target import target_of
@@ -21,6 +21,7 @@ from handshake_probe.report.sheet.times import moment
 from handshake_probe.report.sheet.vendors import examples
 
 _TOLD = 3  # cases told in full; the measurement holds the others
+_COPIES = {Level.IT: "copy for the network team", Level.PUBLIC: "public copy"}
 REDACTION = {
     Level.IT: "for the network team: addresses and hardware addresses are told; keys, tokens and "
     "decrypted messages are left out",
@@ -59,6 +60,7 @@ def compose(
         made=f"{moment(made)} UTC",
         version=__version__,
         redaction=str(level),
+        redaction_name=_COPIES[level],
         redaction_told=REDACTION[level],
         head=_head(cases[0].facts, by if level is Level.IT else None),
         verdict=wording.told(verdict, stages, _compared(subjects)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Mark(StrEnum):
@@ -21,6 +22,15 @@ class Matter(StrEnum):
     OTHER = "other"  # a cause was found, and it is not the network
     HEALTHY = "healthy"
     OPEN = "open"  # not decided
+
+
+class Texts(NamedTuple):
+    """The catalogue's words on a finding."""
+
+    title: str
+    meaning: str
+    doubt: str
+    remedy: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +211,8 @@ class Report:
     lead: str
     made: str
     version: str
-    redaction: str
+    redaction: str  # the level's word
+    redaction_name: str
     redaction_told: str
     head: tuple[Fact, ...]
     verdict: Verdict

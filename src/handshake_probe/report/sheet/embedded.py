@@ -15,7 +15,7 @@ import msgspec
 from handshake_probe.errors import UnreadableInput
 from handshake_probe.model.measurement import Measurement, to_json
 from handshake_probe.report.safe import safe_json
-from handshake_probe.report.sheet.cases import Texts
+from handshake_probe.report.sheet.content import Texts
 
 MARK = b'<script type="application/json" id="measurements">'
 _END = b"</script>"

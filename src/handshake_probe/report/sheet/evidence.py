@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from handshake_probe.model.measurement import ConnectionReport, DeviceReport, Me
 from handshake_probe.model.observation import Observation
 from handshake_probe.model.observations import ConnectionSeen, DnsSeen, InternetTestSeen
 from handshake_probe.model.probed import (
+    Connect,
     DnsProbed,
     HandshakeProbed,
     IdleProbed,
@@ -16,12 +18,14 @@ from handshake_probe.model.probed import (
     UdpProbed,
 )
 from handshake_probe.model.vocabulary import Cause, Stage
-from handshake_probe.report.probe import PURPOSES, UDP_TESTS, dns_rows, tcp_result, udp_result
+from handshake_probe.report.probe import PURPOSES, UDP_TESTS, Row, dns_rows, tcp_result, udp_result
 from handshake_probe.report.sheet.content import Mark, Test
 from handshake_probe.report.sheet.times import clock, seconds_of
 from handshake_probe.report.words import ENDINGS, STAGES, counted, spaced
 
+_TOOK = re.compile(r" (after|within) \d+ m?s")
 _NAMED = 4  # addresses of one DNS answer
+_SYSTEM = "this computer's own look-up"
 _INTERNET_TESTS = {"ntp": "time server (NTP)", "tcp_8.8.8.8_53": "8.8.8.8, TCP port 53"}
 
 
@@ -37,27 +41,45 @@ def probe_tests(measurement: Measurement) -> tuple[Test, ...]:
     order = list(PURPOSES)
     attempts = [o for o in observations if isinstance(o, TcpProbed)]
     for attempt in sorted(attempts, key=lambda a: (order.index(a.purpose), a.target, a.time)):
-        result, good = tcp_result(attempt)
-        control = attempt.purpose != "cloud"
-        tests.append(
-            Test(
-                when=clock(attempt.time),
-                what=PURPOSES[attempt.purpose] if control else "the cloud's port",
-                where=f"TCP {attempt.target}",
-                result=result,
-                mark=mark_of(good),
-                times=1,
-                control=control,
-            )
-        )
-    for row in dns_rows([o for o in observations if isinstance(o, DnsProbed)]):
-        when, where = clock(row.time), f"DNS {row.where}"
-        of_cloud = row.good is not None
-        tests.append(
-            Test(when, row.test, where, row.result, mark_of(row.good), 1, control=not of_cloud)
-        )
+        tests.append(_attempt(attempt))
+    tests += _lookups([o for o in observations if isinstance(o, DnsProbed)])
     tests += _others(observations)
     return _grouped(tests)
+
+
+def _attempt(attempt: TcpProbed) -> Test:
+    result, good = tcp_result(attempt)
+    if attempt.outcome is Connect.CONNECTED:
+        good = {"unused_address": False}.get(attempt.purpose, True if good is None else good)
+    control = attempt.purpose != "cloud"
+    return Test(
+        when=clock(attempt.time),
+        what=PURPOSES[attempt.purpose] if control else "the cloud's port",
+        where=f"TCP {attempt.target}",
+        result=result,
+        mark=mark_of(good),
+        times=1,
+        control=control,
+    )
+
+
+def _lookups(asked: Sequence[DnsProbed]) -> list[Test]:
+    """A line for each question and answer, with everybody who answers so."""
+    alike: dict[tuple[str, str, bool | None], list[Row]] = {}
+    for row in dns_rows(asked):
+        alike.setdefault((row.test, row.result, row.good), []).append(row)
+    return [
+        Test(
+            when=clock(rows[0].time),
+            what=test,
+            where="asked: " + ", ".join(_SYSTEM if r.where == "the system" else r.where for r in rows),
+            result=result,
+            mark=mark_of(good),
+            times=1,
+            control=good is None,
+        )
+        for (test, result, good), rows in alike.items()
+    ]
 
 
 def device_tests(measurement: Measurement, device: DeviceReport) -> tuple[Test, ...]:
@@ -112,7 +134,7 @@ def _question(question: DnsSeen) -> Test:
     return Test(
         when=clock(question.time),
         what=f"DNS: {question.name} ({question.type})",
-        where=f"DNS {question.server}",
+        where=f"asked: {question.server}",
         result=result,
         mark=mark_of(bool(question.addresses) if question.type == "A" else None),
         times=1,
@@ -152,6 +174,5 @@ def _grouped(tests: Iterable[Test]) -> tuple[Test, ...]:
 
 
 def _without_time(result: str) -> str:
-    """A result without the milliseconds it took, which differ each time."""
-    words = result.split(" after ")
-    return words[0] if len(words) == 2 and words[1].endswith(" ms") else result
+    """A result without the time it took, which differs each time."""
+    return _TOOK.sub("", result)

@@ -73,16 +73,18 @@ def way_picture(name: str, path: Path) -> Picture:
         shapes.append(Label(2, y + 4, fitted(hop.name, 50), "faint"))
         cells = ((hop.answer, hop.mark), (hop.control, hop.control_mark))
         for index, (lane, (answer, mark)) in enumerate(zip(lanes, cells, strict=False)):
-            if number:
+            if number and answer:
                 dashed = broken and index == 0
                 shapes.append(Line(lane, y - 22, lane, y - 6, "cut" if dashed else "flow"))
             stop = hop.stop and index == 0
+            if not answer and not stop:
+                continue
             shapes.append(Box(lane - 5, y - 5, 10, 10, "stopped" if stop else f"node-{mark}"))
             room = 140.0 if path.control else 280.0
             sign = SIGNS[mark] if answer else ""
             shapes.append(Label(lane + 10, y + 4, fitted(f"{sign} {answer}".strip(), room), mark))
         if hop.stop:
-            shapes.append(Label(lanes[0] + 10, y + 17, "it stops here or right behind", Mark.BAD))
+            shapes.append(Label(lanes[0] + 10, y + 17, "stops here or behind", Mark.BAD))
             broken = True
             y += 12
         told.append(_hop_told(path, hop))

@@ -114,7 +114,7 @@ def _sources(target: Target) -> str:
     if target.public:
         return "the device; its address is left out of this public report"
     if not target.senders:
-        return "the device; its address was not given (`probe --device ADDRESS` tells it)"
+        return "the device; its address was not given (probe --device ADDRESS tells it)"
     told = [f"{s.address} ({visible(s.mac)})" if s.mac else s.address for s in target.senders]
     more = len(told) - _SENDERS
     return ", ".join(told[:_SENDERS]) + (f" and {more} more" if more > 0 else "")

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from handshake_probe.model.measurement import ConnectionReport, DeviceReport, EventEntry, Measurement
+from handshake_probe.model.measurement import (
+    ConnectionReport,
+    DeviceReport,
+    EventEntry,
+    Measurement,
+)
 from handshake_probe.model.probed import Connect, Delivery, Ending, TcpProbed
 from handshake_probe.model.vocabulary import Cause, EndedBy
 from handshake_probe.report.device import most_telling

@@ -41,7 +41,7 @@ def _environment(
         autoescape=escape is None,
         finalize=finalize,
         undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        trim_blocks=loader is not None,
+        lstrip_blocks=loader is not None,
         keep_trailing_newline=True,
     )

@@ -57,12 +57,14 @@ def verification(target: Target) -> tuple[Step, ...]:
             "within two seconds when the way is open."
         )
     who = f"host {target.source} and " if target.known else ""
-    steps.append(f"Capture: `tcpdump -w after.pcap {who}(tcp port {target.port} or port 53 or icmp)`")
+    error = "icmp6" if target.version == 6 else "icmp"
+    wanted = f"{who}(tcp port {target.port} or port 53 or {error})"
+    steps.append(f"Capture: `tcpdump -w after.pcap '{wanted}'`")
     field = "ipv6.addr" if target.version == 6 else "ip.addr"
     whom = f"{field} == {target.source} && " if target.known else ""
-    error = "icmpv6" if target.version == 6 else "icmp"
+    shown = "icmpv6" if target.version == 6 else "icmp"
     steps.append(
-        f"Wireshark display filter: `{whom}(tcp.port == {target.port} || dns || {error})` "
+        f"Wireshark display filter: `{whom}(tcp.port == {target.port} || dns || {shown})` "
         "(decode the port as Data, not as CoAP). A healthy start is 40 bytes to the device, 256 "
         "from it, 384 to it."
     )

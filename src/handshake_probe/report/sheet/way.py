@@ -10,8 +10,8 @@ from handshake_probe.report.sheet.content import Hop, Mark, Path
 
 _MOST = 14  # hops shown
 _NOT_MEASURED = (
-    "Where on the way it stops was not measured. `handshake-probe probe` on a computer in the "
-    "same network shows it."
+    "Where on the way it stops was not measured. A probe (handshake-probe probe) from a "
+    "computer in the same network shows it."
 )
 
 
@@ -35,14 +35,16 @@ def _walked(hops: list[HopProbed], blocker: Blocker, told: str) -> Path:
             hop_answer([h for h in hops if h.ttl == ttl and (h.purpose == "cloud") is cloud])
             for cloud in (True, False)
         )
+        stop = ttl == blocker.hop
         rows.append(
             Hop(
                 name=f"hop {ttl}",
                 answer=answer,
                 control=beside,
-                mark=_mark(answer),
+                # Where the control goes on, an answer in the cloud's name is the stop itself.
+                mark=Mark.BAD if stop and answer == "accepted" else _mark(answer),
                 control_mark=_mark(beside),
-                stop=ttl == blocker.hop,
+                stop=stop,
             )
         )
     port, other = (_port(t) for t in (target, control))
@@ -54,7 +56,7 @@ def _seen(blocker: Blocker | None, told: str) -> Path:
     if blocker is None or blocker.hop is None:
         return Path(port="", control="", hops=(), told=told)
     between = [
-        Hop(f"hop {n}", "passed", "", Mark.GOOD, Mark.NEUTRAL, stop=False)
+        Hop(f"hop {n}", "on the way", "", Mark.NEUTRAL, Mark.NEUTRAL, stop=False)
         for n in range(1, min(blocker.hop, _MOST))
     ]
     stop = Hop(
