@@ -25,6 +25,7 @@ test:
 	@scripts/need-tshark
 	@scripts/need-network
 	@scripts/need-interop
+	@scripts/need-chromium
 	.venv/bin/pytest
 
 lint:

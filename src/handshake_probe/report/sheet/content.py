@@ -41,11 +41,19 @@ class Fact:
     text: str
 
 
+class Kind(StrEnum):
+    """What a piece of a step is."""
+
+    PROSE = "prose"
+    WORD = "word"  # a command within a sentence
+    COMMAND = "command"  # a command with a line of its own
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Prose, and commands in it that can be copied: (text, is a command) in turn."""
+    """Prose, and commands in it that can be copied."""
 
-    pieces: tuple[tuple[str, bool], ...]
+    pieces: tuple[tuple[str, Kind], ...]
 
 
 @dataclass(frozen=True, slots=True)

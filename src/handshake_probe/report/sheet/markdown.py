@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from markupsafe import Markup
 
-from handshake_probe.report.sheet.content import Case, Report, Step
+from handshake_probe.report.sheet.content import Case, Kind, Report, Step
 from handshake_probe.report.sheet.pictures import SIGNS
 from handshake_probe.report.sheet.templates import page
 from handshake_probe.report.sheet.text import ladder_lines, plain, timeline_lines, way_lines
@@ -35,7 +35,9 @@ def escaped(text: str) -> str:
 
 def _told(step: Step) -> Markup:
     return Markup(
-        "".join(f"`{_code(text)}`" if command else _kept(text) for text, command in step.pieces)
+        "".join(
+            _kept(text) if kind is Kind.PROSE else f"`{_code(text)}`" for text, kind in step.pieces
+        )
     )
 
 

@@ -115,7 +115,7 @@ def timeline_picture(name: str, timeline: Timeline) -> Picture:
         if timeline.folded and number == half:
             shapes.append(Label(4, y + 11, f"… {timeline.folded} more …", "faint"))
             y += 18
-        shapes.append(Label(4, y + 11, fitted(f"{SIGNS[each.mark]} {each.label}", 340), each.mark))
+        shapes.append(Label(4, y + 11, fitted(f"{SIGNS[each.mark]} {each.label}", 305), each.mark))
         width = max(3.0, (each.end - each.begin) * scale)
         begin = min(4 + each.begin * scale, WIDTH - 4 - width)
         shapes.append(Line(4, y + 19, WIDTH - 4, y + 19, "axis"))

@@ -10,6 +10,7 @@ from handshake_probe.report.safe import PROSE, visible
 from handshake_probe.report.sheet.content import (
     Case,
     Fact,
+    Kind,
     Ladder,
     Mark,
     Overview,
@@ -173,13 +174,17 @@ def _facts(facts: Sequence[Fact]) -> Iterator[str]:
 
 def _steps(steps: Sequence[Step]) -> Iterator[str]:
     for number, step in enumerate(steps, 1):
-        lead = f"{number}. "
-        for piece, command in step.pieces:
-            if command:
-                yield plain(f"       {piece}")
-            else:
-                yield from _hanging(lead, piece.strip(), 3)
-            lead = "   "
+        lead, prose = f"{number}. ", ""
+        for piece, kind in step.pieces:
+            if kind is not Kind.COMMAND:
+                prose += piece
+                continue
+            if prose:
+                yield from _hanging(lead, prose.strip(), 3)
+            yield plain(f"       {piece}")
+            lead, prose = "   ", ""
+        if prose.strip(" ."):
+            yield from _hanging(lead, prose.strip(), 3)
 
 
 def _heading(title: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from handshake_probe.keys.particle import PARTICLE_NAMES
-from handshake_probe.report.sheet.content import Matter, Step
+from handshake_probe.report.sheet.content import Kind, Matter, Step
 from handshake_probe.report.sheet.target import CLOUD_PORT, Target
 
 # A command has arguments; its opening backtick follows a blank or an opening bracket.
@@ -32,12 +32,19 @@ _LED = "When it works, the device's LED breathes cyan."
 
 
 def step(text: str) -> Step:
-    """A sentence, with each `command` in backticks told apart."""
-    pieces = [
-        (piece, index % 2 == 1 and _HARMLESS.fullmatch(piece) is not None)
-        for index, piece in enumerate(_COMMAND.split(text))
-        if piece
-    ]
+    """A sentence, with each `command` in backticks told apart.
+
+    After a colon or a comma a command has a line of its own.
+    """
+    pieces: list[tuple[str, Kind]] = []
+    for index, piece in enumerate(_COMMAND.split(text)):  # prose, command, prose, …
+        if index % 2 == 0 or _HARMLESS.fullmatch(piece) is None:
+            kind = Kind.PROSE
+        else:
+            before = pieces[-1][0].rstrip() if pieces else ":"
+            kind = Kind.COMMAND if before.endswith((":", ",")) else Kind.WORD
+        if piece:
+            pieces.append((piece, kind))
     return Step(tuple(pieces))
 
 

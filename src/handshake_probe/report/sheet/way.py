@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handshake_probe.model.measurement import Blocker, Measurement, Verdict
 from handshake_probe.model.probed import HopProbed
-from handshake_probe.model.vocabulary import Cause
+from handshake_probe.model.vocabulary import Cause, Stage
 from handshake_probe.report.probe import hop_answer
 from handshake_probe.report.sheet.content import Hop, Mark, Path
 
@@ -75,6 +75,8 @@ def _told(verdict: Verdict) -> str:
     if verdict.cause is not Cause.NETWORK_BLOCKED:
         return ""
     blocker = verdict.blocker
+    if blocker is None and verdict.stage in (Stage.NONE, Stage.DNS):
+        return ""
     if blocker is None:
         return _NOT_MEASURED
     hop = None if blocker.hop is None else f"hop {blocker.hop}"
