@@ -10,6 +10,7 @@ import click
 
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
+from handshake_probe.cli.phrases import VERSION, phrase_of
 from handshake_probe.cli.report_option import report_option, report_to
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
@@ -18,8 +19,11 @@ from handshake_probe.keys.particle import PARTICLE_CLOUD, PARTICLE_NAMES, is_par
 from handshake_probe.model.measurement import Measurement, to_json
 from handshake_probe.pipeline import Interrupted, keys_used, load_keys
 from handshake_probe.pipeline.probing import probe, stand_in_settings
+from handshake_probe.pipeline.rejudging import diagnose
+from handshake_probe.pipeline.symptoms import Led, judge_led
 from handshake_probe.probe.endpoint import Endpoint
 from handshake_probe.probe.plan import CLOUD_PORT, CONTROL_PORT, PUBLIC_RESOLVERS, Plan
+from handshake_probe.protocol.device_os import DeviceOs
 from handshake_probe.report.safe import safe_json
 
 _HELP = "handshake-probe probe --help"
@@ -77,6 +81,7 @@ class _Address(click.ParamType[str]):
         "probe --device 192.168.1.23 --capture probe.pcap",
         "probe cloud.example:5683 --cloud-key cloud.pub.pem",
         "probe --device-key photon.der --device-id DEVICE_ID",
+        'probe --led "cyan, one red flash" --report report.html',
         "probe --plan",
     ),
 )
@@ -146,6 +151,18 @@ class _Address(click.ParamType[str]):
     help="Record the probe's own packets there and use them as evidence.",
 )
 @click.option(
+    "--led",
+    metavar="TEXT",
+    help="What the device's LED shows, as in 'handshake-probe led'; judged beside the probe.",
+)
+@click.option(
+    "--device-os",
+    "version",
+    metavar="VERSION",
+    type=VERSION,
+    help="The device's version of Device OS, for --led.",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["text", "json"]),
@@ -170,6 +187,8 @@ def command(
     yes: bool,
     idle: float | None,
     capture: Path | None,
+    led: str | None,
+    version: DeviceOs | None,
     form: str,
     report: Path | None,
 ) -> ExitCode:
@@ -185,6 +204,9 @@ def command(
         raise click.UsageError("--public-resolver and --no-public-resolvers exclude each other")
     if (device_key is None) is not (device_id is None):
         raise click.UsageError("--device-key and --device-id belong together")
+    phrase = None
+    if led is not None and (phrase := phrase_of(led)) is None:
+        return ExitCode.UNUSABLE
     try:
         keyring = _cloud_keys(cloud_key)
         plan = Plan(
@@ -215,7 +237,8 @@ def command(
             f"{name} is no name of Particle's: the made-up identity is encrypted with Particle's "
             "key all the same (--cloud-key names another)"
         )
-    return _run(plan, keyring, capture, form, report)
+    seen = None if phrase is None else Led(phrase, version)
+    return _run(plan, keyring, capture, seen, form, report)
 
 
 def _cloud_keys(cloud_key: str | None) -> Keyring:
@@ -242,7 +265,12 @@ def _show_plan(plan: Plan) -> None:
 
 
 def _run(
-    plan: Plan, keyring: Keyring, capture: Path | None, form: str, report: Path | None
+    plan: Plan,
+    keyring: Keyring,
+    capture: Path | None,
+    led: Led | None,
+    form: str,
+    report: Path | None,
 ) -> ExitCode:
     from handshake_probe.cli.checklist import checklist
 
@@ -254,18 +282,22 @@ def _run(
         measurement, code = interrupted.measurement, ExitCode.INTERRUPTED
     except HandshakeProbeError as error:
         return complaints.expected(error, _HELP)
-    _write(measurement, form)
+    measured = [measurement] if led is None else diagnose([measurement, judge_led(led)])
+    for number, document in enumerate(measured):
+        _write(document, form, apart=number > 0)
     if code is ExitCode.INTERRUPTED:
         complaints.say("interrupted: this is the verdict over what was known")
-    code = code or exit_code_of(measurement.verdict.cause)
-    return merged((code, *report_to(report, [measurement])))
+    codes = [exit_code_of(document.verdict.cause) for document in measured]
+    return merged((*([code] if code else codes), *report_to(report, measured)))
 
 
-def _write(measurement: Measurement, form: str) -> None:
+def _write(measurement: Measurement, form: str, *, apart: bool) -> None:
     if form == "json":
         sys.stdout.buffer.write(safe_json(to_json(measurement)) + b"\n")
         sys.stdout.flush()
         return
     from handshake_probe.report.terminal import write_text
 
+    if apart:
+        sys.stdout.write("\n")
     write_text(measurement, sys.stdout)

@@ -58,7 +58,7 @@ def _told(device: DeviceReport, change: _Change) -> Verdict:
     verdict = change.verdict
     fill = {
         "{id}": device.device_id or "<device id>",
-        "{device}": device.address,
+        "{device}": device.address or "the device",
         "{cloud}": "the cloud",
         "{port}": "5683",
     }

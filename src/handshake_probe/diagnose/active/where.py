@@ -32,7 +32,7 @@ class Where:
     answered_early: int | None = None  # the cloud's port answers where the control still expires
     rejected_at: int | None = None  # the ICMP refusal comes from this many hops away
     same_end: bool = False  # both ports come equally far
-    same_host: bool = False  # both ports are answered, first at the same distance
+    same_host: bool = False  # the control is accepted first where the cloud's port is answered
     evidence: tuple[str, ...] = ()
 
     @property
@@ -84,7 +84,7 @@ def locate(hops: Sequence[HopProbed], what: str = CLOUD) -> Where:
         ),
         default=None,
     )
-    ends = [_first_end(cloud), _first_end(control)]
+    ends = [_first(cloud, *_END), _first(control, Connect.CONNECTED)]
     reach = [_reach(cloud), _reach(control)]
     return Where(
         common=common,
@@ -125,9 +125,11 @@ def _silent_after(cloud: dict[int, list[HopProbed]], ttl: int) -> bool:
     )
 
 
-def _first_end(found: dict[int, list[HopProbed]]) -> int | None:
+def _first(found: dict[int, list[HopProbed]], *outcomes: Connect) -> int | None:
+    """The least hops with one of these outcomes."""
     return min(
-        (ttl for ttl, tries in found.items() if any(h.outcome in _END for h in tries)), default=None
+        (ttl for ttl, tries in found.items() if any(h.outcome in outcomes for h in tries)),
+        default=None,
     )
 
 
