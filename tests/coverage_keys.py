@@ -147,7 +147,7 @@ DEVICE_KEY = {
     "HP305": Told(
         reached=PKCS8,
         cause=C.DEVICE_KEY_CORRUPTION,
-        mechanism=M.REGISTERED_KEY_DIFFERS,
+        mechanism=M.WRAPPED_KEY_IN_SLOT,
         near=but(PKCS8, devices=(device(slot_holds=slot("anew")),)),
         thin=but(PKCS8, known=PUBLIC),
     ),

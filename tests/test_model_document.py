@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 from collections.abc import Iterator
 from functools import cache
@@ -167,7 +168,7 @@ def test_an_observation_keeps_what_a_later_judge_needs() -> None:
 def test_words_are_words(words: type[Cause]) -> None:
     values = [str(word) for word in words]
     assert len(values) == len(set(values))
-    assert all(value.replace("_", "").isalpha() and value.islower() for value in values)
+    assert all(re.fullmatch("[a-z]+[0-9]*(_[a-z]+[0-9]*)*", value) for value in values)
 
 
 def test_stages_stand_in_the_order_of_the_handshake() -> None:
