@@ -21,8 +21,11 @@ from handshake_probe.lab.memory.cast import cloud, device, slot
 from handshake_probe.lab.memory.story import Does, Rule
 from handshake_probe.lab.script import Cut, Ending, Script
 from handshake_probe.model.vocabulary import Cause, Mechanism
+from handshake_probe.protocol.coap import CoapMessage
 from handshake_probe.protocol.connection import Connection
 from handshake_probe.protocol.events import Event
+from handshake_probe.protocol.kinds import Kind
+from handshake_probe.protocol.played_events import CloseReason
 from handshake_probe.protocol.settings import Manner
 
 NAME, RESOLVER, CLOUD, ELSEWHERE = "device.spark.io", "192.168.7.1", "10.90.0.30", "10.91.0.30"
@@ -62,6 +65,19 @@ def confirm(connection: Connection, now: float) -> list[Event]:
 
 def two_blocks(connection: Connection, now: float) -> list[Event]:
     return connection.publish(now, "lab/event", b"an event of more than one block")
+
+
+def dies_describing(connection: Connection, _now: float) -> list[Event]:
+    """From now on the device acknowledges a Describe request and ends, as after a crash."""
+    side = connection._device
+    assert side is not None
+
+    def crash(message: CoapMessage, now: float) -> None:
+        side._acknowledge(message, now)
+        side.close(now, CloseReason.LOCAL)
+
+    side._handlers[Kind.DESCRIBE_REQUEST] = crash
+    return []
 
 
 HEALTHY = case()

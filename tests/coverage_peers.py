@@ -24,6 +24,7 @@ from coverage_parts import (
     Told,
     cast,
     cut,
+    dies_describing,
     scripted,
     sealed,
     two_blocks,
@@ -31,6 +32,8 @@ from coverage_parts import (
 from handshake_probe.lab import seals
 from handshake_probe.lab.memory.cast import cloud, device, nobody
 from handshake_probe.lab.script import START, Delay, Ending, Script, Split
+from handshake_probe.protocol.connection import Connection
+from handshake_probe.protocol.events import Event
 from handshake_probe.protocol.kinds import Kind
 from handshake_probe.protocol.seal import Seal
 from handshake_probe.protocol.settings import Generation
@@ -69,7 +72,11 @@ DESCRIBES = case(
     devices=(device(settings={"generation": Generation.V3_3}, stays=None),),
     clouds=(cloud(settings={"describes": (None,)}),),
 )
-CRASHES = cast(cut("message", Ending.CLOSE, Kind.DESCRIBE_REQUEST), FULL)
+ASKS_LATE = cloud(
+    settings={"describes": ()},
+    reactions={Kind.TIME_REQUEST: lambda connection, now: connection.describe(now, 1)},
+)
+CRASHES = case(FULL, devices=(device(acts=(dies_describing,)),), clouds=(ASKS_LATE,))
 HANGS_UP = case(
     devices=(device(attempts=3),),
     clouds=(
@@ -84,6 +91,30 @@ HASTY = but(SILENT, devices=(device(settings={"read_timeout": 3.0}),))
 RESTLESS = case(devices=(device(stays=3.0, returns=2.0),))
 GIVES_UP = cast(cut("credentials_received", Ending.CLOSE), FULL)
 WRONG_RECIPIENT = sealed(lambda: seals.ForeignDeviceKey(MISTAKEN.n), FULL)
+
+# A device leaves as it likes, also while an answer is outstanding: its own or the cloud's.
+
+
+def pings_and_leaves(connection: Connection, now: float) -> list[Event]:
+    return [*connection.ping(now), *connection.goodbye(now)]
+
+
+def pings_and_ends(connection: Connection, now: float) -> list[Event]:
+    return [*connection.ping(now), *connection.close(now)]
+
+
+OLD = {"generation": Generation.V1_0}  # acknowledges no Describe, and says no goodbye
+UNREAD = cut("message", Ending.CLOSE, Kind.DESCRIBE_REQUEST)
+DEAF = cloud(script=cut("message", Ending.CLOSE, Kind.PING))
+LEAVING = {
+    "asked": cast(UNREAD, FULL, settings=OLD),
+    "asked late": case(FULL, devices=(device(settings=OLD, script=UNREAD),), clouds=(ASKS_LATE,)),
+    "ping": case(FULL, devices=(device(settings=OLD, parting=pings_and_ends),), clouds=(DEAF,)),
+    "goodbye": case(FULL, devices=(device(parting=pings_and_leaves),), clouds=(DEAF,)),
+    "returns": case(
+        FULL, devices=(device(settings=OLD, parting=pings_and_ends, returns=5.0),), clouds=(DEAF,)
+    ),
+}
 
 PEERS = {
     "HP501": Told(
@@ -181,7 +212,7 @@ PEERS = {
         reached=CRASHES,
         cause=C.DEVICE_FAULT,
         mechanism=M.DESCRIBE_UNANSWERED,
-        near=other_device(CRASHES, script=Script()),
+        near=other_device(CRASHES, acts=()),
         thin=but(CRASHES, known=NONE),
     ),
     "HP515": Told(

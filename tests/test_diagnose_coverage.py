@@ -11,6 +11,7 @@ import pytest
 
 from coverage_cases import Case, analyzed, differences, prefixes
 from coverage_parts import Told
+from coverage_peers import LEAVING
 from coverage_probe import JOINT, PROBES, JointTold, ProbeTold
 from coverage_stories import STORIES, WORDS
 from handshake_probe.diagnose.catalogue import CATALOGUE
@@ -88,6 +89,13 @@ def test_a_capture_that_ends_anywhere_accuses_nobody_else(name: str, tmp_path: P
         if verdict.cause not in (*NO_ACCUSATION, told.cause)
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize("told", LEAVING.values(), ids=LEAVING)
+def test_a_device_that_leaves_while_an_answer_is_outstanding_is_well(
+    told: Case, tmp_path: Path
+) -> None:
+    assert analyzed(told, tmp_path).verdict.cause is Cause.HEALTHY
 
 
 # The codes of a probe, alone and beside a capture.

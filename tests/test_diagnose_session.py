@@ -90,8 +90,20 @@ def test_a_refused_describe_request_that_ends_nothing_is_harmless() -> None:
     assert judged(story).cause is Cause.HEALTHY
 
 
+def test_a_refused_describe_request_does_not_explain_an_end_that_the_device_announced() -> None:
+    story = session().talked(describe_requested=[8], describe_refused=9, goodbye=12).cloud_fin()
+    assert judged(story).cause is Cause.HEALTHY
+
+
+def asked(stream: int = 0, seconds: float = 2.0, **said: object) -> Story:
+    """A session whose last word is the device's acknowledgment of a Describe request."""
+    story = connection(stream).handshake().wait(seconds).record("cloud").record("device")
+    facts = {"describe_requested": [story.frame - 1], "describe_acknowledged": story.frame}
+    return story.talked(**facts | said)
+
+
 def test_a_device_that_breaks_off_when_asked_to_describe_itself() -> None:
-    told = judged(session().talked(describe_requested=[8]).device_fin())
+    told = judged(asked().device_fin())
     assert told.cause is Cause.DEVICE_FAULT
     assert told.mechanism is Mechanism.DESCRIBE_UNANSWERED
     assert told.confidence is Confidence.LIKELY
@@ -100,26 +112,66 @@ def test_a_device_that_breaks_off_when_asked_to_describe_itself() -> None:
 @pytest.mark.parametrize(
     "story",
     [
-        session().talked(describe_requested=[8], describe_answered=9).device_fin(),
-        session().talked(describe_requested=[8], goodbye=9).device_fin(),
-        session().talked(describe_requested=[8]),
-        session(seconds=90.0).talked(describe_requested=[8]).device_fin(),
-        session().talked(describe_requested=[8]).device_fin().path("device", missing_bytes=20),
+        asked(describe_answered=9).device_fin(),
+        asked(goodbye=9).device_fin(),
+        asked(),
+        asked(seconds=90.0).device_fin(),
+        asked().device_fin().path("device", missing_bytes=20),
+        asked().wait(3.0).device_fin(),
+        asked().record("device").device_fin(),
+        asked(describe_acknowledged=None).device_fin(),
     ],
-    ids=["answered", "goodbye", "still running", "long after", "capture lost it"],
+    ids=[
+        "answered",
+        "goodbye",
+        "still running",
+        "long after",
+        "capture lost it",
+        "not at once",
+        "not the last word",
+        "perhaps never read",
+    ],
 )
 def test_an_end_that_the_describe_request_does_not_explain(story: Story) -> None:
     assert judged(story).cause is Cause.HEALTHY
 
 
+def test_a_request_that_nobody_acknowledges_again_and_again_leaves_two_readings() -> None:
+    told = judged(*(asked(n, describe_acknowledged=None).device_fin() for n in range(2)))
+    is_undecided(told, Cause.DEVICE_FAULT, Cause.HEALTHY)
+    assert told.mechanism is Mechanism.DESCRIBE_UNANSWERED
+
+
+def test_a_request_that_crosses_the_devices_end_was_never_read() -> None:
+    stories = [session(n).talked(describe_requested=[100 * n + 90]).device_fin() for n in range(2)]
+    assert judged(*stories).cause is Cause.HEALTHY
+
+
+def unanswered_ping(seconds: float, **said: object) -> Story:
+    """A device that pings and leaves after so many seconds."""
+    story = connection().handshake().wait(15.0).record("device").wait(seconds)
+    return story.talked(pings_unanswered=1, **said).device_fin()
+
+
 def test_an_unanswered_ping_leaves_two_readings() -> None:
-    told = judged(session().talked(pings_unanswered=1).device_fin())
+    told = judged(unanswered_ping(10.0))
     is_undecided(told, Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED)
     assert told.mechanism is Mechanism.PING_UNANSWERED
 
 
+def test_a_device_that_publishes_while_it_hears_nothing_gives_up_too() -> None:
+    story = connection().handshake().wait(15.0).record("device").wait(9.5).record("device")
+    told = judged(story.wait(0.5).talked(pings_unanswered=1).device_fin())
+    assert told.mechanism is Mechanism.PING_UNANSWERED
+
+
+@pytest.mark.parametrize("said", [{}, {"goodbye": 9}], ids=["without a word", "goodbye"])
+def test_a_device_that_leaves_while_its_ping_is_on_the_way_is_well(said: dict[str, int]) -> None:
+    assert judged(unanswered_ping(0.1, **said)).cause is Cause.HEALTHY
+
+
 def test_a_ping_whose_answer_the_capture_lost_is_no_failure() -> None:
-    story = session().talked(pings_unanswered=1).device_fin().path("cloud", missing_bytes=20)
+    story = unanswered_ping(10.0).path("cloud", missing_bytes=20)
     assert judged(story).cause is Cause.HEALTHY
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handshake_probe.diagnose.case import Case
+from handshake_probe.diagnose.judge_describe import judge_describe
 from handshake_probe.diagnose.judgement import (
     Clue,
     Judgement,
@@ -13,11 +14,12 @@ from handshake_probe.diagnose.judgement import (
 )
 from handshake_probe.diagnose.remarks import SHORT_SESSION, claim_pending, remarks
 from handshake_probe.diagnose.resets import Origin
-from handshake_probe.model.observations import SessionSeen
+from handshake_probe.model.observations import ConnectionSeen, SessionSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism, Stage
 
 # Ping after 15 s of silence, give up 10 s later.
-PING_GIVES_UP = 9.0
+PING_DUE, PING_GIVES_UP = 15.0, 9.0
+PONG_OVERDUE = 3.0  # no path takes that long
 BRIEF_SESSION = 5.0
 CLAIM_PATIENCE = 8.0
 END_REPEATED = 2.0  # a FIN is sent again after 0.2 s, 0.4 s and so on
@@ -40,7 +42,6 @@ def judge_session(case: Case) -> Judgement:
 
 def _decrypted_failure(case: Case, session: SessionSeen) -> Judgement | None:
     connection = case.connection
-    cloud_ended = connection.ended_by in (EndedBy.CLOUD_FIN, EndedBy.CLOUD_RST)
     device_ended = connection.ended_by in (EndedBy.DEVICE_FIN, EndedBy.DEVICE_RST)
     if session.cloud_chain_broken:
         return caused(
@@ -56,22 +57,9 @@ def _decrypted_failure(case: Case, session: SessionSeen) -> Judgement | None:
             "The cloud chains its records wrongly: the device cannot read them.",
             others=(Cause.DEVICE_FAULT,),
         )
-    if session.describe_refused is not None and cloud_ended:
-        return caused(
-            Cause.SERVER_FAULT,
-            Mechanism.DESCRIBE_REFUSED,
-            Clue(
-                "HP513",
-                "The device refuses the cloud's Describe request (4.00), and the cloud closes.",
-                (connection.id, *frames(session.describe_refused, connection.ended_frame)),
-                Confidence.LIKELY,
-            ),
-            "The cloud asks for the device's description in a form that Device OS 3.3 and later "
-            "refuse, and then gives the session up. Device and keys are fine.",
-            others=(Cause.DEVICE_FAULT,),
-        )
     everything_seen = connection.from_cloud.missing_bytes == 0
-    if session.pings_unanswered and device_ended and everything_seen:
+    in_vain = session.pings_unanswered and _waited_in_vain(connection)
+    if in_vain and device_ended and everything_seen:
         return undecided(
             (Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
             Mechanism.PING_UNANSWERED,
@@ -85,13 +73,15 @@ def _decrypted_failure(case: Case, session: SessionSeen) -> Judgement | None:
             "or what it sends is dropped on the way.",
             "A capture on the cloud's side, or the cloud's own log.",
         )
+    describe = judge_describe(case, session)
+    if describe is not None:
+        return describe
     if (
         session.requests_unanswered
         and device_ended
         and everything_seen
         and session.goodbye is None
         and connection.ended - connection.started < BRIEF_SESSION
-        and len(case.siblings) > 1
         and _repeats(case, connection.ended_by)
     ):
         return undecided(
@@ -107,40 +97,25 @@ def _decrypted_failure(case: Case, session: SessionSeen) -> Judgement | None:
             "own first messages.",
             "The device's serial log of one attempt.",
         )
-    pending = session.describe_requested and session.describe_answered is None
-    if (
-        pending
-        and connection.from_device.missing_bytes == 0
-        and session.describe_refused is None
-        and device_ended
-        and session.goodbye is None
-        and connection.ended - connection.started < SHORT_SESSION
-        and _repeats(case, connection.ended_by)
-    ):
-        return caused(
-            Cause.DEVICE_FAULT,
-            Mechanism.DESCRIBE_UNANSWERED,
-            Clue(
-                "HP514",
-                "The cloud asks for the description; the device ends the connection "
-                "instead of answering.",
-                (
-                    connection.id,
-                    *frames(*session.describe_requested[:1], connection.ended_frame),
-                ),
-                Confidence.LIKELY,
-            ),
-            "The device breaks off when it has to describe itself: its firmware fails "
-            "(a description too large for its buffer does this).",
-            others=(Cause.SERVER_FAULT,),
-        )
     return None
 
 
 def _repeats(case: Case, how: EndedBy) -> bool:
-    """Whether the device's other sessions end the same way."""
+    """Whether several sessions of the device end this way."""
     sessions = [c for c in case.siblings if c.stage is Stage.SESSION and not c.midstream]
-    return sum(c.ended_by is how for c in sessions) >= 2 or len(sessions) == 1
+    return sum(c.ended_by is how for c in sessions) >= 2
+
+
+def _waited_in_vain(connection: ConnectionSeen) -> bool:
+    """Whether the device waited for the answer to its ping until that was overdue.
+
+    A device that leaves on purpose may do so while the answer is on its way.
+    """
+    spoke, heard = connection.device_records.last_time, connection.cloud_records.last_time
+    if spoke is None or heard is None:
+        return False
+    ended = connection.ended_time or connection.ended
+    return max(ended - spoke, ended - heard - PING_DUE) >= PONG_OVERDUE
 
 
 def _unanswered(case: Case) -> Judgement | None:

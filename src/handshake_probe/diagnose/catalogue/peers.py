@@ -129,7 +129,9 @@ ENTRIES = (
         "The device fails at Describe",
         ERROR,
         "Asked to describe itself, the device ends the connection.",
-        "GET /d without an answer, then the device closes; each time.",
+        "The device acknowledges GET /d and closes at once, without an answer. Without the "
+        "acknowledgment, as before Device OS 2.0, several sessions must end so, and it stays open "
+        "whether the device left on purpose.",
         "A session that survives a Describe.",
         "Shorten the names of functions and variables, or update Device OS.",
     ),
