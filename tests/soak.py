@@ -2,7 +2,8 @@
 
     python tests/soak.py [ROUNDS [LOSS]]
 
-Its table goes to standard output, progress to standard error; exit code 1 after an accusation.
+Its table goes to standard output, progress to standard error; exit code 1 after an accusation. An
+interrupt ends it early, and the table tells of what was done.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 from handshake_probe.lab import network, scenario_files
@@ -21,10 +23,9 @@ AT_A_TIME = 10
 LIMIT = 150.0  # seconds for one probe
 
 
-async def soak(rounds: int, loss: float, folder: Path) -> Counter[str]:
+async def soak(rounds: int, loss: float, folder: Path, counts: Counter[str]) -> None:
     """Run everything; counts by outcome, and by scenario for what was not as it should be."""
     free = asyncio.Semaphore(AT_A_TIME)
-    counts: Counter[str] = Counter()
     names = [path.stem for path in scenario_files.all_scenarios()]
 
     async def one(name: str, number: int) -> None:
@@ -44,7 +45,6 @@ async def soak(rounds: int, loss: float, folder: Path) -> Counter[str]:
 
     for number in range(rounds):
         await asyncio.gather(*(one(name, number) for name in names))
-    return counts
 
 
 def main() -> int:
@@ -56,10 +56,13 @@ def main() -> int:
         print(f"not run: {lack}", file=sys.stderr)
         return 4
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        counts = asyncio.run(soak(rounds, loss, Path(folder)))
+    counts: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as folder, suppress(KeyboardInterrupt):
+        asyncio.run(soak(rounds, loss, Path(folder), counts))
     minutes = (time.monotonic() - began) / 60
-    print(f"\n{rounds} rounds, {100 * loss:g} % of packets lost, {minutes:.0f} minutes\n")
+    scenarios = len(scenario_files.all_scenarios())
+    done = f"{counts['runs'] / scenarios:.1f} of {rounds} rounds over {scenarios} scenarios"
+    print(f"\n{done}, {100 * loss:g} % of packets lost, {minutes:.0f} minutes\n")
     print("| outcome | probes |\n|---|---|")
     wrong = counts["wrong accusation"]
     for outcome in ("runs", "as expected", "other verdict, no accusation", "wrong accusation"):
