@@ -113,6 +113,23 @@ MISREAD = case(
     clouds=(cloud(knows={"device": keys.unlucky_numbers("device")}),),
 )
 PKCS8 = case(REGISTER, devices=(device(slot_holds=damage.pkcs8_in_slot(slot())),))
+SOUND_SLOT = slot()
+IN_SLOT = {
+    M.EC_KEY_IN_SLOT: keys.ec_slot("device"),
+    M.SLOT_ERASED: damage.erased_tail(SOUND_SLOT),
+    M.SLOT_SHIFTED: SOUND_SLOT[5:] + b"\xff" * 5,
+    M.SLOT_DAMAGED: bytes(len(SOUND_SLOT)),
+}
+SLOTS = {
+    mechanism: Told(
+        reached=case(REGISTER, devices=(device(slot_holds=held),)),
+        cause=C.DEVICE_KEY_CORRUPTION,
+        mechanism=mechanism,
+        near=case(REGISTER, devices=(device(slot_holds=slot("anew")),)),
+        thin=case(PUBLIC, devices=(device(slot_holds=held),)),
+    )
+    for mechanism, held in IN_SLOT.items()
+}
 KEY_ERROR = case(FULL, devices=(device(settings={"key_errors": 1}),))
 
 DEVICE_KEY = {

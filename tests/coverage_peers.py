@@ -12,6 +12,7 @@ from coverage_cases import (
     case,
     other_cloud,
     other_device,
+    other_rule,
     until,
 )
 from coverage_keys import UNKNOWN
@@ -25,12 +26,14 @@ from coverage_parts import (
     cast,
     cut,
     dies_describing,
+    rule,
     scripted,
     sealed,
     two_blocks,
 )
 from handshake_probe.lab import seals
 from handshake_probe.lab.memory.cast import cloud, device, nobody
+from handshake_probe.lab.memory.story import Does
 from handshake_probe.lab.script import START, Delay, Ending, Script, Split
 from handshake_probe.protocol.connection import Connection
 from handshake_probe.protocol.events import Event
@@ -90,6 +93,7 @@ HANGS = cast(cut("nonce_received", Ending.VANISH))
 HASTY = but(SILENT, devices=(device(settings={"read_timeout": 3.0}),))
 RESTLESS = case(devices=(device(stays=3.0, returns=2.0),))
 GIVES_UP = cast(cut("credentials_received", Ending.CLOSE), FULL)
+OUT_OF_RANGE = but(LONG, rules=rule(Does.DROP, place=0, what="cloud", since=2.0))
 WRONG_RECIPIENT = sealed(lambda: seals.ForeignDeviceKey(MISTAKEN.n), FULL)
 
 # A device leaves as it likes, also while an answer is outstanding: its own or the cloud's.
@@ -270,6 +274,13 @@ PEERS = {
         mechanism=M.CREDENTIALS_MALFORMED,
         near=other_cloud(WRONG_RECIPIENT, seal=Seal),
         thin=but(WRONG_RECIPIENT, known=NONE),
+    ),
+    "HP523": Told(
+        reached=OUT_OF_RANGE,
+        cause=C.INCONCLUSIVE,
+        mechanism=M.SESSION_SILENT,
+        near=other_rule(OUT_OF_RANGE, until=16.0),
+        thin=until(OUT_OF_RANGE, 20.0),
     ),
     "HP530": Told(
         reached=HEALTHY,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from coverage_blocks import BLOCKS
 from coverage_capture import CAPTURE
 from coverage_cases import (
     FULL,
@@ -13,7 +14,7 @@ from coverage_cases import (
     other_rule,
     until,
 )
-from coverage_keys import ACCOUNT, DEVICE_KEY, SERVER_KEY
+from coverage_keys import ACCOUNT, DEVICE_KEY, SERVER_KEY, SLOTS
 from coverage_network import NETWORK
 from coverage_parts import (
     ANEW,
@@ -33,7 +34,7 @@ from handshake_probe.lab.memory.story import TO_CLOUD, TO_DEVICE, Does
 from handshake_probe.lab.script import Ending, Script
 from handshake_probe.model.vocabulary import Mechanism
 
-STORIES: dict[str, Told] = NETWORK | SERVER_KEY | DEVICE_KEY | ACCOUNT | PEERS | CAPTURE
+STORIES: dict[str, Told] = NETWORK | SERVER_KEY | DEVICE_KEY | BLOCKS | ACCOUNT | PEERS | CAPTURE
 
 # Words of the vocabulary that no code's story says.
 
@@ -53,6 +54,7 @@ HALF_SEEN = but(ANEW, view={"sides": "device"})
 WORDS: dict[Mechanism, Told] = {
     told.mechanism: told
     for told in (
+        *SLOTS.values(),
         Told(
             reached=NO_ADDRESS,
             cause=C.NETWORK_BLOCKED,
