@@ -12,10 +12,11 @@ from handshake_probe.keys.fingerprint import spki
 from handshake_probe.keys.keyring import CloudKey, DeviceKey, Keyring
 from handshake_probe.keys.numbers import PrivateNumbers
 from handshake_probe.keys.rsa import private_operation, public_operation, recover_signed
+from handshake_probe.protocol.device_trials import try_credentials
 from handshake_probe.protocol.events import BlockState
 from handshake_probe.protocol.pkcs1 import SIGNED, open_block
 from handshake_probe.protocol.stream import Mark
-from handshake_probe.protocol.trials import try_credentials, try_identity, try_signature
+from handshake_probe.protocol.trials import try_identity, try_signature
 
 MARK = Mark(7, 7000)
 ID = vectors.DEVICE_ID.hex()

@@ -54,7 +54,7 @@ _TRANSPORTS: Final[dict[tuple[int, int], Callable[[Frame, LinkLayer, IpHeader], 
 _PLAIN: Final = struct.Struct(">12sHBxHHHBBxx12sIIBBH").unpack_from
 _PLAIN_LENGTH: Final = 54
 _ETHERNET: Final = 1
-_REMEMBERED: Final = 65_536  # conversations
+_REMEMBERED: Final = 16_384  # conversations
 
 
 class Decoder:

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from handshake_probe.packets.units import Direction
 from handshake_probe.protocol.cipher import SessionCipher, open_record
 from handshake_probe.protocol.coap import Malformed, parse
+from handshake_probe.protocol.device_trials import Candidate
 from handshake_probe.protocol.events import Event, Message, RecordBad, SessionKeys
 from handshake_probe.protocol.kinds import Kind
 from handshake_probe.protocol.layouts import Session, split_session
 from handshake_probe.protocol.messages import Conversation, Meaning
 from handshake_probe.protocol.records import Record
 from handshake_probe.protocol.stream import Mark
-from handshake_probe.protocol.trials import Candidate
 
 _CODE_CLASSES = (0, 2, 4, 5)  # requests and answers; RFC 7252 reserves the others
 

@@ -14,6 +14,7 @@ from handshake_probe.keys.keyring import Keyring
 from handshake_probe.packets.units import Direction, StreamData, StreamEnd, StreamPiece
 from handshake_probe.protocol import layouts
 from handshake_probe.protocol.decryptor import Decryptor
+from handshake_probe.protocol.device_trials import try_credentials
 from handshake_probe.protocol.events import (
     BlockState,
     CredentialsOddSize,
@@ -37,7 +38,7 @@ from handshake_probe.protocol.shape import Opening
 from handshake_probe.protocol.side import EXCERPT, HELD, Side
 from handshake_probe.protocol.state import Step
 from handshake_probe.protocol.stream import Mark
-from handshake_probe.protocol.trials import try_credentials, try_identity, try_signature
+from handshake_probe.protocol.trials import try_identity, try_signature
 
 _LOST_EXCERPT = 40
 _ID_KNOWN = (BlockState.OPENED, BlockState.UNPROVEN)

@@ -1,34 +1,28 @@
-"""Keys tried on the handshake's three RSA blocks; every trial becomes an event.
+"""Cloud keys tried on identity and signature; every trial becomes an event.
 
-Whatever opens is proven by content: an identity by the nonce it echoes, the credentials by the
-HMAC inside their signature. "Padding looks right" alone is never enough to name a key.
+What opens is proven by content: an identity by the nonce it echoes. "Padding looks right" alone is
+never enough to name a key.
 """
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from handshake_probe.keys.fingerprint import fingerprint, fingerprint_of, read_spki
-from handshake_probe.keys.keyring import CloudKey, DeviceKey, Keyring
-from handshake_probe.keys.numbers import crt_consistent
+from handshake_probe.keys.keyring import CloudKey, Keyring
 from handshake_probe.keys.rsa import (
     decrypt_proven,
     private_operation,
-    private_operation_as_firmware,
     public_operation,
     recover_signed,
 )
 from handshake_probe.protocol.events import (
     BlockState,
-    CredentialsTest,
     IdentityTest,
     SignatureTest,
 )
 from handshake_probe.protocol.layouts import (
     HMAC_SIZE,
-    SESSION_SIZE,
     Identity,
     split_identity,
 )
@@ -40,17 +34,7 @@ from handshake_probe.protocol.pkcs1 import (
 )
 from handshake_probe.protocol.stream import Mark
 
-# How much a state says, least first: the best reading of a key counts.
-_RANK = (
-    BlockState.NOT_BELOW_MODULUS,
-    BlockState.PADDING_BAD,
-    BlockState.PADDING_GOOD_LENGTH_ODD,
-    BlockState.HMAC_DIFFERS,
-    BlockState.UNPROVEN,
-    BlockState.OPENED,
-)
 _SHUT = (BlockState.NOT_BELOW_MODULUS, BlockState.PADDING_BAD)
-_DECRYPTED = (BlockState.OPENED, BlockState.UNPROVEN, BlockState.HMAC_DIFFERS)
 
 
 def try_identity(
@@ -144,175 +128,3 @@ def _open_signature(key: CloudKey, signature: bytes) -> tuple[BlockState, bytes]
     if read_digest_info(body):
         return BlockState.DIGEST_INFO, body
     return BlockState.PADDING_GOOD_LENGTH_ODD, body
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Session material a device key brought to light."""
-
-    key: str  # fingerprint
-    session: bytes  # 40 bytes
-    proven: bool  # the signed HMAC matches
-
-
-@dataclass(frozen=True, slots=True)
-class CredentialsTrials:
-    """All device keys tried on a ciphertext."""
-
-    events: tuple[CredentialsTest, ...]
-    candidates: tuple[Candidate, ...]  # proven ones first
-
-
-def try_credentials(
-    keyring: Keyring,
-    ciphertext: bytes,
-    mac: bytes | None,
-    sent_keys: tuple[bytes, ...],
-    mark: Mark,
-) -> CredentialsTrials:
-    """Try every device key on the 128-byte ciphertext.
-
-    `mac` is the HMAC of a signature that opened; `sent_keys` are SPKIs of opened identities. Of
-    public keys (registered or sent) it can only be said that the ciphertext is not theirs.
-    """
-    events, candidates = [], []
-    for key, reading in _read_with_all(keyring, ciphertext, mac, sent_keys):
-        events.append(
-            CredentialsTest(
-                frame=mark.frame,
-                time_ns=mark.time_ns,
-                key=key.fingerprint,
-                private=True,
-                state=reading.state,
-                plaintext_length=None if reading.plaintext is None else len(reading.plaintext),
-                firmware_opens=reading.firmware_opens,
-            )
-        )
-        proven = reading.state is BlockState.OPENED
-        if reading.plaintext and (proven or reading.state is BlockState.UNPROVEN):
-            candidates.append(Candidate(key.fingerprint, reading.plaintext, proven))
-    value = int.from_bytes(ciphertext, "big")
-    for name, n in _public_keys(keyring, sent_keys).items():
-        events.append(
-            CredentialsTest(
-                frame=mark.frame,
-                time_ns=mark.time_ns,
-                key=name,
-                private=False,
-                state=BlockState.NOT_BELOW_MODULUS if value >= n else BlockState.FITS,
-                plaintext_length=None,
-                firmware_opens=None,
-            )
-        )
-    candidates.sort(key=lambda candidate: not candidate.proven)
-    return CredentialsTrials(tuple(events), tuple(candidates))
-
-
-def _read_with_all(
-    keyring: Keyring, ciphertext: bytes, mac: bytes | None, sent_keys: tuple[bytes, ...]
-) -> list[tuple[DeviceKey, _Reading]]:
-    """Read the ciphertext with the keys that open it; with every key if none does.
-
-    Nobody wants to know what all other keys make of it, and raw exponentiation takes ten times as
-    long as the library does: it is for those that fail, and for what the library cannot prove.
-    """
-    if mac is not None:
-        found = _find_proven(keyring, ciphertext, mac, sent_keys)
-        if found is not None:
-            return [found]
-    else:
-        promising = [key for key in keyring.devices if _may_open(key, ciphertext)]
-        readings = [(key, _open_credentials(key, ciphertext, None)) for key in promising]
-        opened = [item for item in readings if item[1].state is BlockState.UNPROVEN]
-        if opened:
-            return opened
-    return [(key, _open_credentials(key, ciphertext, mac)) for key in keyring.devices]
-
-
-def _find_proven(
-    keyring: Keyring, ciphertext: bytes, mac: bytes, sent_keys: tuple[bytes, ...]
-) -> tuple[DeviceKey, _Reading] | None:
-    """Find the sound key that the signed HMAC proves; a proof leaves no room for another.
-
-    Tried first is the key whose public half the device sent.
-    """
-
-    def proof(plaintext: bytes) -> bool:
-        signed = hmac.digest(plaintext, ciphertext, "sha1")
-        return len(plaintext) == SESSION_SIZE and signed == mac
-
-    sent = {fingerprint_of(spki) for spki in sent_keys}
-    for key in sorted(keyring.devices, key=lambda key: key.fingerprint not in sent):
-        if not key.firmware_agrees:
-            continue
-        plaintext = decrypt_proven(key.numbers, ciphertext, proof)
-        if plaintext is None:
-            continue
-        if key.firmware == key.numbers and crt_consistent(key.numbers):
-            # The firmware calculates with the very numbers that the library used.
-            return key, _Reading(BlockState.OPENED, plaintext, firmware_opens=True)
-        return key, _open_credentials(key, ciphertext, mac)
-    return None
-
-
-def _may_open(key: DeviceKey, ciphertext: bytes) -> bool:
-    """Tell whether a key may open the ciphertext to 40 bytes; False is certain."""
-    if not key.firmware_agrees or not crt_consistent(key.numbers):
-        return True
-    return decrypt_proven(key.numbers, ciphertext, lambda p: len(p) == SESSION_SIZE) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    state: BlockState
-    plaintext: bytes | None
-    firmware_opens: bool
-
-
-def _open_credentials(key: DeviceKey, ciphertext: bytes, mac: bytes | None) -> _Reading:
-    """Try what a DER reader sees, then what the firmware sees; the better one counts."""
-
-    def grade(plaintext: bytes | None) -> tuple[BlockState, bytes | None]:
-        if plaintext is None:
-            return BlockState.PADDING_BAD, None
-        if len(plaintext) != SESSION_SIZE:
-            return BlockState.PADDING_GOOD_LENGTH_ODD, plaintext
-        if mac is None:
-            return BlockState.UNPROVEN, plaintext
-        signed = hmac.digest(plaintext, ciphertext, "sha1")
-        return (BlockState.OPENED if signed == mac else BlockState.HMAC_DIFFERS), plaintext
-
-    block = None
-    if key.firmware is not None:
-        block = private_operation_as_firmware(key.firmware, ciphertext)
-    firmware = grade(None if block is None else open_block(block, ENCRYPTED))
-    if int.from_bytes(ciphertext, "big") >= key.numbers.n > 1:
-        der: tuple[BlockState, bytes | None] = (BlockState.NOT_BELOW_MODULUS, None)
-    elif key.numbers.n <= 1:
-        der = grade(None)
-    elif block is not None and key.firmware == key.numbers and _undoes(key, block, ciphertext):
-        der = firmware  # the very operation, done already
-    else:
-        der = grade(open_block(private_operation(key.numbers, ciphertext), ENCRYPTED))
-    if firmware[0] is BlockState.PADDING_BAD:
-        best = der
-    else:
-        best = max(der, firmware, key=lambda graded: _RANK.index(graded[0]))
-    return _Reading(*best, firmware_opens=firmware[0] in _DECRYPTED)
-
-
-def _undoes(key: DeviceKey, block: bytes, ciphertext: bytes) -> bool:
-    plain = int.from_bytes(block, "big")
-    return crt_consistent(key.numbers) and pow(
-        plain, key.numbers.e, key.numbers.n
-    ) == int.from_bytes(ciphertext, "big")
-
-
-def _public_keys(keyring: Keyring, sent_keys: tuple[bytes, ...]) -> dict[str, int]:
-    """Return the modulus of every registered or sent public key by fingerprint, once each."""
-    moduli = {key.fingerprint: key.n for key in keyring.registered}
-    for spki in sent_keys:
-        numbers = read_spki(spki)
-        if numbers is not None:
-            moduli.setdefault(fingerprint(*numbers), numbers[0])
-    return moduli
