@@ -26,3 +26,9 @@ def truth() -> list[dict[str, Any]]:
     """The right verdicts, one entry per recording; captures/README.md tells the fields."""
     entries: list[dict[str, Any]] = json.loads((CAPTURES / "truth.json").read_text("utf-8"))
     return entries
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where tests leave reports in HTML for the browser."""
+    return tmp_path_factory.mktemp("reports")

@@ -80,5 +80,10 @@ async function look(file) {
   return seen;
 }
 
-for (const file of words) console.log(JSON.stringify(await look(file)));
+const waiting = [...words];
+async function lookOn() {
+  for (let file = waiting.shift(); file; file = waiting.shift())
+    console.log(JSON.stringify(await look(file)));
+}
+await Promise.all([lookOn(), lookOn()]);
 await browser.close();

@@ -44,11 +44,10 @@ class Subject:
 
 def subjects_of(measurements: Iterable[Measurement]) -> list[Subject]:
     """Everything that has a verdict, the gravest and surest first."""
-    found = [
-        Subject(measurement, device)
-        for measurement in measurements
-        for device in measurement.devices or [None]
-    ]
+    found: list[Subject] = []
+    for measurement in measurements:
+        devices = [Subject(measurement, device) for device in measurement.devices]
+        found += devices or [Subject(measurement, None)]
     return sorted(found, key=_rank)
 
 
@@ -70,9 +69,7 @@ def case_of(subject: Subject, texts: dict[str, Texts]) -> Case:
         sure=sureness(verdict),
         tests=probe_tests(measurement) if device is None else device_tests(measurement, device),
         ladder=device_ladder(device) if device else probe_ladder(measurement),
-        timeline=(
-            device_timeline(measurement, device) if device else probe_timeline(measurement)
-        ),
+        timeline=(device_timeline(measurement, device) if device else probe_timeline(measurement)),
         path=way_of(measurement, verdict) if device or is_probe else None,
         findings=_finding_texts(subject, texts),
     )

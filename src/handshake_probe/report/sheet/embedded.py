@@ -1,13 +1,17 @@
 """Measurements inside a report: written into the page as data, and read back from it.
 
 One line of JSON for each measurement, within `<script type="application/json">`, which no browser
-runs. `<`, `>` and `&` are escaped in it, so that nothing in a string can end the element.
+runs. `<`, `>` and `&` are escaped in it, so that nothing in a string can end the element. Long
+documents are packed: gzip, in base64.
 """
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -16,9 +20,14 @@ from handshake_probe.errors import UnreadableInput
 from handshake_probe.model.measurement import Measurement, to_json
 from handshake_probe.report.safe import safe_json
 from handshake_probe.report.sheet.content import Texts
+from handshake_probe.report.sheet.secrets import scrubbed
 
-MARK = b'<script type="application/json" id="measurements">'
-_END = b"</script>"
+_OPEN = '<script type="application/json" id="measurements"'
+_PLAIN = f"{_OPEN}>"
+_PACKED = f'{_OPEN} data-encoding="gzip">'
+_END = "</script>"
+_LARGE = 150_000  # characters; longer documents are packed
+_MOST = 1 << 28  # bytes that a packed document may have
 _START = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<!doctype html", re.IGNORECASE)
 _MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
@@ -28,11 +37,14 @@ def lines(measurements: Sequence[Measurement], texts: Mapping[str, Texts]) -> st
     return "".join(f"{_line(measurement, texts)}\n" for measurement in measurements)
 
 
-def as_data(documents: str) -> str:
-    """Lines of JSON that may stand in an HTML page."""
+def element(documents: str) -> str:
+    """The element of an HTML page that carries lines of JSON."""
+    if len(documents) > _LARGE:
+        packed = gzip.compress(documents.encode(), mtime=0)
+        return f"{_PACKED}{base64.b64encode(packed).decode()}{_END}"
     for character, escape in _MARKUP.items():
         documents = documents.replace(character, escape)
-    return documents
+    return f"{_PLAIN}{documents}{_END}"
 
 
 def documents_in(page: bytes) -> bytes | None:
@@ -43,11 +55,23 @@ def documents_in(page: bytes) -> bytes | None:
     """
     if _START.match(page[:100]) is None:
         return None
-    _, found, rest = page.partition(MARK)
-    data, ended, _ = rest.partition(_END)
-    if not found or not ended:
-        raise UnreadableInput("an HTML page that carries no measurement")
-    return data
+    for mark in (_PLAIN, _PACKED):
+        _, found, rest = page.partition(mark.encode())
+        data, ended, _ = rest.partition(_END.encode())
+        if found and ended:
+            return data if mark is _PLAIN else _unpacked(data)
+    raise UnreadableInput("an HTML page that carries no measurement")
+
+
+def _unpacked(data: bytes) -> bytes:
+    try:
+        unpacking = zlib.decompressobj(wbits=31)  # gzip
+        found = unpacking.decompress(base64.b64decode(data, validate=True), _MOST)
+    except (ValueError, zlib.error) as error:
+        raise UnreadableInput(f"its measurements are damaged ({error})") from error
+    if not unpacking.eof:
+        raise UnreadableInput("its measurements are cut off, or too large")
+    return found
 
 
 def _line(measurement: Measurement, texts: Mapping[str, Texts]) -> str:
@@ -57,4 +81,5 @@ def _line(measurement: Measurement, texts: Mapping[str, Texts]) -> str:
         if words is not None:
             finding |= {"title": words.title, "meaning": words.meaning, "doubt": words.doubt}
             finding["remedy"] = list(words.remedy)
-    return safe_json(msgspec.json.encode(document)).decode()
+    # A judgement may quote a part of a text, and a part may have a secret's form.
+    return scrubbed(safe_json(msgspec.json.encode(document)).decode())

@@ -72,7 +72,8 @@ def _lookups(asked: Sequence[DnsProbed]) -> list[Test]:
         Test(
             when=clock(rows[0].time),
             what=test,
-            where="asked: " + ", ".join(_SYSTEM if r.where == "the system" else r.where for r in rows),
+            where="asked: "
+            + ", ".join(_SYSTEM if r.where == "the system" else r.where for r in rows),
             result=result,
             mark=mark_of(good),
             times=1,

@@ -13,6 +13,8 @@ from handshake_probe.errors import UnreadableInput
 from handshake_probe.report.sheet import secrets
 from handshake_probe.report.sheet.content import Report
 
+_DATA = '<script type="application/json"'  # the rest of a page are the documents
+
 
 class Form(StrEnum):
     """The forms of a report; each is the ending of its file's name."""
@@ -79,8 +81,9 @@ def put(path: Path, content: bytes) -> None:
 def _checked(
     make: Callable[[Report, str], str], report: Report, documents: str, *, public: bool
 ) -> str:
+    secrets.inspect(documents, public=public)  # a page may hold them packed
     made = make(report, documents)
-    secrets.inspect(made, public=public)
+    secrets.inspect(made.partition(_DATA)[0], public=public)
     return made
 
 

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from handshake_probe.report.sheet import embedded
 from handshake_probe.report.sheet.content import Case, Report
+from handshake_probe.report.sheet.paint import PAINT
 from handshake_probe.report.sheet.pictures import (
     SIGNS,
     ladder_picture,
@@ -22,16 +23,23 @@ from handshake_probe.report.sheet.templates import page
 def html(report: Report, documents: str) -> str:
     """The page; `documents` are the measurements it carries, lines of JSON."""
     style = (files(__package__) / "pages" / "report.css").read_text("utf-8")
-    data = embedded.MARK.decode() + embedded.as_data(documents) + "</script>"
     overview = report.overview
-    return page("report.html").render(
-        r=report,
-        cases=[(case, _pictures(f"c{n}", case)) for n, case in enumerate(report.cases, 1)],
-        overview=overview_picture("all", overview) if overview else None,
-        signs=SIGNS,
-        style=Markup(style),
-        data=Markup(data),
-    ).lstrip()
+    return (
+        page("report.html")
+        .render(
+            r=report,
+            cases=[(case, _pictures(f"c{n}", case)) for n, case in enumerate(report.cases, 1)],
+            overview=overview_picture("all", overview) if overview else None,
+            signs=SIGNS,
+            style=Markup(style),
+            paint={
+                shape: {kind: Markup(attributes) for kind, attributes in kinds.items()}
+                for shape, kinds in PAINT.items()
+            },
+            data=Markup(embedded.element(documents)),
+        )
+        .lstrip()
+    )
 
 
 def _pictures(name: str, case: Case) -> list[Picture]:

@@ -124,9 +124,7 @@ def timeline_picture(name: str, timeline: Timeline) -> Picture:
     for place, anchor in ((0.0, "start"), (0.5, "middle"), (1.0, "end")):
         seconds = _seconds(timeline.seconds * place)
         shapes.append(Label(4 + place * (WIDTH - 8), y + 12, seconds, "faint", anchor))
-    told = [
-        f"{_seconds(t.begin)} to {_seconds(t.end)}: {t.label}" for t in timeline.tries
-    ]
+    told = [f"{_seconds(t.begin)} to {_seconds(t.end)}: {t.label}" for t in timeline.tries]
     more = f"; {timeline.folded} more are left out" if timeline.folded else ""
     return Picture(
         name=name,

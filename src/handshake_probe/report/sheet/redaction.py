@@ -20,9 +20,11 @@ from handshake_probe.model.measurement import (
     ConnectionReport,
     DeviceReport,
     EventEntry,
+    Finding,
     KeyUsed,
     Measurement,
     Source,
+    Verdict,
 )
 from handshake_probe.model.observations import (
     ConnectionSeen,
@@ -52,6 +54,7 @@ from handshake_probe.model.probed import (
 from handshake_probe.report.sheet.pseudonyms import Pseudonyms
 from handshake_probe.report.sheet.secrets import REMOVED, scrubbed
 
+_LONGEST = 600  # characters of a string; an excerpt of 120 bytes has 480 when all are escaped
 NO_ENDPOINT = "0.0.0.0:0"
 _DEVICE_ID = re.compile(r"[0-9a-f]{24}|[0-9a-f]{4}-[0-9a-f]{4}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -70,12 +73,14 @@ class What(StrEnum):
     SECRET = "secret"  # never told
     ENDPOINT = "endpoint"
     ADDRESS = "address"
+    NETWORK = "network"
     MAC = "hardware address"
     DEVICE_ID = "device id"
     HOST_NAME = "host name"
     PRIVATE_NAME = "private name"  # of a person's own network or device
     FILE = "file"
     FOREIGN = "foreign text"  # as it came over the wire
+    JUDGED = "judged"  # prose of an earlier judgement, which the next one writes anew
 
 
 _FIELDS: dict[tuple[type, str], What] = {
@@ -91,7 +96,12 @@ _FIELDS: dict[tuple[type, str], What] = {
     (UdpProbed, "target"): What.ENDPOINT,
     (IdleProbed, "target"): What.ENDPOINT,
     (HandshakeProbed, "target"): What.ENDPOINT,
+    (DnsProbed, "addresses"): What.ADDRESS,
+    (DnsProbed, "resolver"): What.ADDRESS,
+    (DnsProbed, "second_answer"): What.ADDRESS,
+    (DnsSeen, "addresses"): What.ADDRESS,
     (DnsSeen, "host"): What.ADDRESS,
+    (DnsSeen, "server"): What.ADDRESS,
     (HostSeen, "address"): What.ADDRESS,
     (IcmpAnswer, "source"): What.ADDRESS,
     (IcmpSeen, "source"): What.ADDRESS,
@@ -100,6 +110,9 @@ _FIELDS: dict[tuple[type, str], What] = {
     (VantageSeen, "address"): What.ADDRESS,
     (VantageSeen, "device"): What.ADDRESS,
     (VantageSeen, "gateway"): What.ADDRESS,
+    (VantageSeen, "network"): What.NETWORK,
+    (VantageSeen, "resolver_stub"): What.ADDRESS,
+    (VantageSeen, "resolvers"): What.ADDRESS,
     (DirectionSeen, "link_source"): What.MAC,
     (HostSeen, "mac"): What.MAC,
     (DeviceReport, "device_id"): What.DEVICE_ID,
@@ -121,12 +134,18 @@ _FIELDS: dict[tuple[type, str], What] = {
     (CredentialsSeen, "excerpt"): What.FOREIGN,
     (FirstBytes, "excerpt"): What.FOREIGN,
     (EventEntry, "note"): What.FOREIGN,
+    (Finding, "text"): What.JUDGED,
+    (Verdict, "summary"): What.JUDGED,
+    (Verdict, "next_steps"): What.JUDGED,
+    (Verdict, "settles"): What.JUDGED,
+    (Verdict, "assumption"): What.JUDGED,
 }
 # What stands in required fields for a value that is none.
 _NOTHING = {
     (PresenceSeen, "device_id"): "unknown",
     (HandshakeProbed, "device_id"): "unknown",
     (DnsSeen, "host"): "0.0.0.0",
+    (DnsSeen, "server"): "0.0.0.0",
     (IcmpAnswer, "source"): "0.0.0.0",
     (IcmpSeen, "source"): "0.0.0.0",
     (InternetTestSeen, "host"): "0.0.0.0",
@@ -188,7 +207,8 @@ class _Change:
         if isinstance(value, dict):
             return {self._plain(str(key)): self.value(item, None) for key, item in value.items()}
         if isinstance(value, list):
-            return [self.value(item, what) for item in value]
+            changed = [self.value(item, what) for item in value]
+            return [item for item in changed if item is not None]
         if isinstance(value, StrEnum) or not isinstance(value, str):
             return value
         return self._text(value, what, nothing)
@@ -211,6 +231,8 @@ class _Change:
                 return self._plain(text) if _DEVICE_ID.fullmatch(text) else nothing
             case What.ADDRESS:
                 return self._plain(text) if is_address(text) else nothing
+            case What.NETWORK:
+                return self._plain(text) if is_network(text) else nothing
             case What.MAC:
                 return self._plain(text) if _MAC.fullmatch(text) else nothing
             case What.HOST_NAME if self._pseudonyms is not None:
@@ -219,12 +241,15 @@ class _Change:
                 return None
             case What.FILE:
                 return self._file(text)
+            case What.JUDGED if self._pseudonyms is not None:
+                return ""
             case What.FOREIGN if self._pseudonyms is not None and not _ICMP_NOTE.fullmatch(text):
                 return REMOVED
         return self._plain(text)
 
     def _plain(self, text: str) -> str:
         text = scrubbed(text)
+        text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
         return text if self._pseudonyms is None else self._pseudonyms.text(text)
 
     def _file(self, text: str) -> str:
@@ -281,3 +306,12 @@ def is_address(text: str) -> bool:
     except ValueError:
         return False
     return "%" not in text
+
+
+def is_network(text: str) -> bool:
+    """Whether a text is an address and a prefix length and nothing else."""
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return "/" in text and "%" not in text

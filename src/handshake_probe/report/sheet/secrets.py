@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from handshake_probe.errors import HandshakeProbeError
+from handshake_probe.report.safe import PROSE, visible
 
 REMOVED = "[removed]"
 
@@ -23,8 +24,9 @@ _SECRETS: dict[str, re.Pattern[str]] = {
         r"(?<![0-9a-zA-Z])(?![0-9a-fA-F]{64}(?![0-9a-zA-Z]))[0-9a-fA-F]{32,}(?![0-9a-zA-Z])"
     ),
     "a JSON web token": re.compile(r"(?<![A-Za-z0-9])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"),
-    "a claim code": re.compile(
-        r"(?<![A-Za-z0-9+/])(?=[0-9a-f]*[A-Zg-z+/])[A-Za-z0-9+/]{63,64}(?![A-Za-z0-9+/])"
+    # 63 characters of base64; a longer or shorter run of that kind is no name either.
+    "a claim code or key in base64": re.compile(
+        r"(?<![A-Za-z0-9+/])(?=[0-9a-f]*[A-Zg-z+/])[A-Za-z0-9+/]{40,}"
     ),
 }
 _NAMED = re.compile(
@@ -45,6 +47,14 @@ def scrubbed(text: str) -> str:
         text = pattern.sub(REMOVED, text)
     text = _QUERY.sub(rf"\1?{REMOVED}", text)
     return _NAMED.sub(rf"\1{REMOVED}", text)
+
+
+def harmless(text: str) -> str:
+    """`text` as it may be shown, line by line: nothing invisible in it, and no secret.
+
+    A cut can make a secret's form out of what was none, so this is done last.
+    """
+    return "\n".join(scrubbed(visible(line, PROSE)) for line in text.split("\n"))
 
 
 def inspect(report: str, *, public: bool) -> None:

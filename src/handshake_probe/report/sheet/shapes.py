@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from handshake_probe.report.sheet.secrets import harmless
+
 WIDTH = 360
 _CHARACTER = 6.1  # width of an average character at the size of a label
 
@@ -68,7 +70,8 @@ class Picture:
 
 
 def fitted(text: str, width: float) -> str:
-    """`text` cut to about `width` units, in its middle."""
+    """`text` as it is shown, cut to about `width` units in its middle."""
+    text = harmless(text.replace("\n", " "))
     most = max(4, int(width / _CHARACTER))
     if len(text) <= most:
         return text

@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from handshake_probe.report.page import ASCII_TYPOGRAPHY
-from handshake_probe.report.safe import PROSE, visible
 from handshake_probe.report.sheet.content import (
     Case,
     Fact,
@@ -20,6 +19,7 @@ from handshake_probe.report.sheet.content import (
     Test,
     Timeline,
 )
+from handshake_probe.report.sheet.secrets import harmless
 
 WIDTH = 72
 _COLUMN = 20
@@ -66,7 +66,7 @@ def timeline_lines(timeline: Timeline) -> Iterator[str]:
 
 def plain(value: str) -> str:
     """One line of harmless ASCII."""
-    shown = visible(value, PROSE).translate(ASCII_TYPOGRAPHY)
+    shown = harmless(value.replace("\n", " ")).translate(ASCII_TYPOGRAPHY)
     return shown.encode("ascii", "backslashreplace").decode()
 
 
@@ -195,7 +195,12 @@ def _heading(title: str) -> Iterator[str]:
 
 def _wrapped(value: str, indent: str = "") -> list[str]:
     return textwrap.wrap(
-        plain(value), WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+        plain(value),
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 
@@ -206,5 +211,6 @@ def _hanging(lead: str, value: str, indent: int | None = None) -> list[str]:
         WIDTH,
         initial_indent=plain(lead),
         subsequent_indent=inner,
+        break_long_words=False,
         break_on_hyphens=False,
     ) or [plain(lead)]

@@ -69,10 +69,14 @@ def _filled(text: str, target: Target) -> str:
 
 
 def _written(snippet: Snippet, target: Target) -> str:
-    return plain(snippet.text).render(
-        source=target.source,
-        version=target.version,
-        names=target.names,
-        addresses=() if target.public else target.addresses,
-        port=target.port,
-    ).strip("\n")
+    return (
+        plain(snippet.text)
+        .render(
+            source=target.source,
+            version=target.version,
+            names=target.names,
+            addresses=() if target.public else target.addresses,
+            port=target.port,
+        )
+        .strip("\n")
+    )

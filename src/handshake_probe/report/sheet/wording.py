@@ -16,8 +16,8 @@ TITLES = {
     Matter.OPEN: "Not decided: no firewall rule is asked for",
 }
 LEADS = {
-    Matter.REQUEST: "A Particle device cannot reach its cloud from this network. This page asks for "
-    "one change, shows what was measured, and says how to check the result.",
+    Matter.REQUEST: "A Particle device cannot reach its cloud from this network. This page asks "
+    "for one change, shows what was measured, and says how to check the result.",
     Matter.OTHER: "A Particle device does not complete the handshake with its cloud, and the "
     "measurement shows a cause other than the network.",
     Matter.HEALTHY: "What was measured works.",
@@ -26,7 +26,7 @@ LEADS = {
 }
 _SURE = {
     Confidence.PROVEN: "proven: an explicit refusal or arithmetic leaves no other reading",
-    Confidence.LIKELY: "likely: it explains everything seen; another cause would need a coincidence",
+    Confidence.LIKELY: "likely: it explains all that was seen; another cause would need a coincidence",
     Confidence.POSSIBLE: "possible, not more",
 }
 _MARKS = {
