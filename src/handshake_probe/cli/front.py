@@ -16,6 +16,7 @@ COMMANDS = {
     "probe": "Ask the network, from this machine, whether it carries the handshake.",
     "keys": "Say what key files are and whether devices can use them.",
     "report": "Write one file for the people who run the network.",
+    "compare": "Say what differs between two measurements, and what that proves.",
     "lab": "Play a cloud or a device, also a faulty one.",
     "led": "Say what the LED of a device tells.",
     "doctor": "Say what works on this machine.",
@@ -33,9 +34,7 @@ Find out why a Particle or Spark device does not get through to its cloud.
 Commands ('{PROGRAM} COMMAND --help' tells more):
 {_LINES}
 
-Options:
-  --version   Show the version and exit.
-  -h, --help  Show this page and exit.
+Options: --version shows the version, -h or --help this page.
 
 Exit codes: 0 healthy, 1 a cause was found, 2 usage or unreadable input,
 3 inconclusive, 4 could not run, 130 interrupted.

@@ -48,7 +48,7 @@ class _Moment(click.ParamType[float]):
     epilog=examples(
         "report probe.json -o report.html",
         "report home.pcapng -o report.pdf --by 'Jane Doe, room 12'",
-        "report probe.json device.pcap hotspot.json -o report.html -o report.txt",
+        "report probe.json device.pcap hotspot.json -o report.html",
         "report report.html --redact public -o forum.md",
     ),
 )

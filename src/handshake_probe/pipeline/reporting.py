@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handshake_probe.diagnose.catalogue import CATALOGUE
+from handshake_probe.diagnose.compare import compare
 from handshake_probe.model.measurement import Measurement
 from handshake_probe.pipeline.rejudging import diagnose
 from handshake_probe.report.sheet.compose import compose
@@ -42,8 +43,24 @@ def compose_report(
         code: Texts(entry.title, entry.meaning, entry.doubt, entry.remedy)
         for code, entry in CATALOGUE.items()
     }
-    report = compose(judged, texts, made=made, by=by)
+    report = compose(judged, texts, made=made, by=by, proofs=_proofs(judged))
     return Composed(report, lines(judged, texts), public=report.redaction == Level.PUBLIC)
+
+
+def _proofs(measurements: Sequence[Measurement]) -> list[str]:
+    """What pairs of measurements of one kind prove: the hotspot against the office."""
+    found = []
+    for number, one in enumerate(measurements):
+        for other in measurements[number + 1 :]:
+            compared = compare(one, other)
+            if one.kind == other.kind and compared.cause is not None:
+                names = f"A is {_told(one)}, B is {_told(other)}."
+                found.append(" ".join((compared.proof, names, *compared.caveats)))
+    return found
+
+
+def _told(measurement: Measurement) -> str:
+    return f"{measurement.kind} of {measurement.source.first or 'an unknown time'}"
 
 
 def write_report(

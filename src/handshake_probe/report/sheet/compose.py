@@ -32,7 +32,12 @@ REDACTION = {
 
 
 def compose(
-    measurements: Sequence[Measurement], texts: dict[str, Texts], *, made: float, by: str | None
+    measurements: Sequence[Measurement],
+    texts: dict[str, Texts],
+    *,
+    made: float,
+    by: str | None,
+    proofs: Sequence[str] = (),
 ) -> Report:
     """Everything the report says.
 
@@ -41,6 +46,7 @@ def compose(
         texts: The catalogue's words, by the code of the finding.
         made: When the report is written, seconds since the epoch.
         by: Who asks, if that is to be told.
+        proofs: What the differences between the measurements prove.
     """
     level = level_of(measurements)
     subjects = subjects_of(measurements)
@@ -63,7 +69,7 @@ def compose(
         redaction_name=_COPIES[level],
         redaction_told=REDACTION[level],
         head=_head(cases[0].facts, by if level is Level.IT else None),
-        verdict=wording.told(verdict, stages, _compared(subjects)),
+        verdict=wording.told(verdict, stages, (_compared(subjects), *proofs)),
         request=request.sentence(ask, target) if asks else "",
         rules=request.rules(ask, target) if asks else (),
         cases=cases,

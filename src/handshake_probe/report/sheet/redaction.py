@@ -55,6 +55,8 @@ from handshake_probe.report.sheet.pseudonyms import Pseudonyms
 from handshake_probe.report.sheet.secrets import REMOVED, scrubbed
 
 _LONGEST = 600  # characters of a string; an excerpt of 120 bytes has 480 when all are escaped
+_LONGEST_NAME = 253
+_NO_NAME = re.compile(r"[^A-Za-z0-9._-]")  # letters that stand in no host name: nobody's command
 NO_ENDPOINT = "0.0.0.0:0"
 _DEVICE_ID = re.compile(r"[0-9a-f]{24}|[0-9a-f]{4}-[0-9a-f]{4}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -235,8 +237,9 @@ class _Change:
                 return self._plain(text) if is_network(text) else nothing
             case What.MAC:
                 return self._plain(text) if _MAC.fullmatch(text) else nothing
-            case What.HOST_NAME if self._pseudonyms is not None:
-                return self._pseudonyms.host_name(scrubbed(text))
+            case What.HOST_NAME:
+                name = _NO_NAME.sub("?", scrubbed(text))[:_LONGEST_NAME]
+                return name if self._pseudonyms is None else self._pseudonyms.host_name(name)
             case What.PRIVATE_NAME if self._pseudonyms is not None:
                 return None
             case What.FILE:

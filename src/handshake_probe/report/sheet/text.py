@@ -47,8 +47,9 @@ def way_lines(path: Path) -> Iterator[str]:
     if path.hops:
         yield plain(f"  {'':8}{path.port:<30}{path.control}")
     for hop in path.hops:
-        stop = "  <== stops here or behind" if hop.stop else ""
-        yield plain(f"  {hop.name:<8}{hop.answer + stop:<30}{'  ' if stop else ''}{hop.control}")
+        yield plain(f"  {hop.name:<8}{hop.answer:<30}{hop.control}")
+        if hop.stop:
+            yield f"  {'':8}^-- stops here or behind"
     if path.told:
         yield from _wrapped(path.told, "  ")
 

@@ -11,8 +11,10 @@ from handshake_probe.report.sheet.target import CLOUD_PORT, Target
 
 # A command has arguments; its opening backtick follows a blank or an opening bracket.
 _COMMAND = re.compile(r"(?:(?<=[\s(])|^)`([^`\s]+ [^`]*)`")
-# What our own commands are made of; anything else is prose, whatever it looks like.
-_HARMLESS = re.compile(r"[A-Za-z0-9 ._:/,@=<>\[\]()|&\"'-]+")
+# What a command of the catalogue is made of. Filled with anything else, it is prose.
+_PLAIN = re.compile(r"[A-Za-z0-9 ._:/,@=<>\[\]-]+")
+# What `verification` adds to that; it puts only checked values into its commands.
+_SHELL = re.compile(r"[A-Za-z0-9 ._:/,@=<>\[\]()|&'-]+")
 
 _LEADS = {
     Matter.REQUEST: "This page is for whoever owns the device. Do one thing at a time, and look "
@@ -31,14 +33,14 @@ _SEND = "Send this report to the people who run the network. Nothing else is nee
 _LED = "When it works, the device's LED breathes cyan."
 
 
-def step(text: str) -> Step:
+def step(text: str, harmless: re.Pattern[str] = _PLAIN) -> Step:
     """A sentence, with each `command` in backticks told apart.
 
     After a colon or a comma a command has a line of its own.
     """
     pieces: list[tuple[str, Kind]] = []
     for index, piece in enumerate(_COMMAND.split(text)):  # prose, command, prose, …
-        if index % 2 == 0 or _HARMLESS.fullmatch(piece) is None:
+        if index % 2 == 0 or harmless.fullmatch(piece) is None:
             kind = Kind.PROSE
         else:
             before = pieces[-1][0].rstrip() if pieces else ":"
@@ -76,7 +78,7 @@ def verification(target: Target) -> tuple[Step, ...]:
         "from it, 384 to it."
     )
     steps.append(f"{_LED} `handshake-probe analyze after.pcap` says how far its handshake came.")
-    return tuple(map(step, steps))
+    return tuple(step(text, _SHELL) for text in steps)
 
 
 def owner_steps(matter: Matter, next_steps: Sequence[str]) -> tuple[Step, ...]:

@@ -26,7 +26,7 @@ LEADS = {
 }
 _SURE = {
     Confidence.PROVEN: "proven: an explicit refusal or arithmetic leaves no other reading",
-    Confidence.LIKELY: "likely: it explains all that was seen; another cause would need a coincidence",
+    Confidence.LIKELY: "likely: it explains all that was seen; others would need a coincidence",
     Confidence.POSSIBLE: "possible, not more",
 }
 _MARKS = {
@@ -54,7 +54,7 @@ def sureness(verdict: Judged) -> str:
     return _SURE[verdict.confidence]
 
 
-def told(verdict: Judged, stages: dict[Stage, str], compared: str) -> Verdict:
+def told(verdict: Judged, stages: dict[Stage, str], compared: Sequence[str]) -> Verdict:
     """The verdict as the report tells it."""
     matter = matter_of(verdict)
     facts = [Fact("How sure", sureness(verdict)), Fact("Got as far as", stages[verdict.stage])]
@@ -68,8 +68,7 @@ def told(verdict: Judged, stages: dict[Stage, str], compared: str) -> Verdict:
         facts.append(Fact("Taken for granted", verdict.assumption))
     if verdict.settles:
         facts.append(Fact("Would settle it", verdict.settles.replace("`", "")))
-    if compared:
-        facts.append(Fact("Compared", compared))
+    facts += [Fact("Compared", text) for text in compared if text]
     return Verdict(sentence=verdict.summary, mark=_MARKS[matter], facts=tuple(facts))
 
 

@@ -1,0 +1,81 @@
+"""`compare`: two measurements, what differs, and what that proves."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from handshake_probe.cli import complaints
+from handshake_probe.cli.exits import ExitCode, exit_code_of
+from handshake_probe.cli.root import examples
+from handshake_probe.diagnose.compare import Comparison, compare
+from handshake_probe.errors import HandshakeProbeError
+from handshake_probe.model.measurement import Measurement
+from handshake_probe.model.vocabulary import SEVERITY_ORDER
+from handshake_probe.pipeline.rejudging import diagnose, load_measurements
+
+_HELP = "give two files: reports in HTML, or what `--format json` wrote"
+
+
+@click.command(
+    "compare",
+    epilog=examples(
+        "compare office.json hotspot.json",
+        "compare report-before.html report-after.html",
+    ),
+)
+@click.argument("one", metavar="A")
+@click.argument("other", metavar="B")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json: the comparison, on one line.",
+)
+def command(one: str, other: str, form: str) -> ExitCode:
+    """Say what differs between two measurements, and what that proves.
+
+    The same probe from two networks tells the network from the cloud; the same device in two
+    networks tells the network from the device. Of a file that holds several measurements, the
+    one with the gravest verdict counts. Exit code 1 when a cause is shown, 3 when nothing is.
+    """
+    try:
+        found = compare(_gravest(one), _gravest(other))
+    except HandshakeProbeError as error:
+        return complaints.expected(error, _HELP)
+    _write(found, (one, other), form)
+    return ExitCode.INCONCLUSIVE if found.cause is None else exit_code_of(found.cause)
+
+
+def _gravest(path: str) -> Measurement:
+    judged = diagnose(load_measurements(path))
+    return min(judged, key=lambda m: SEVERITY_ORDER.index(m.verdict.cause))
+
+
+def _write(found: Comparison, names: tuple[str, str], form: str) -> None:
+    from handshake_probe.report.compare import comparison_json, write_comparison
+
+    rows = [(each.label, each.one, each.other) for each in found.differences]
+    if form == "json":
+        line = comparison_json(
+            names=names,
+            proof=found.proof,
+            cause=found.cause,
+            confidence=str(found.confidence),
+            caveats=found.caveats,
+            rows=rows,
+        )
+        sys.stdout.buffer.write(line + b"\n")
+        sys.stdout.flush()
+        return
+    write_comparison(
+        sys.stdout,
+        names=names,
+        proof=found.proof,
+        sure="" if found.cause is None else f"how sure: {found.confidence}",
+        caveats=found.caveats,
+        rows=rows,
+    )
