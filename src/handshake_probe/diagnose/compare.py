@@ -147,7 +147,7 @@ def _differences(one: Measurement, other: Measurement) -> tuple[Difference, ...]
         ("tested", lambda m: m.source.path),
         ("when", lambda m: m.source.first),
         ("network", _network),
-        ("Wi-Fi", lambda m: _vantage(m).wifi if _vantage(m) else None),
+        ("Wi-Fi", _wifi),
         ("devices", lambda m: ", ".join(d.address for d in m.devices[:4]) or None),
         ("verdict", lambda m: str(m.verdict.cause)),
         ("confidence", lambda m: str(m.verdict.confidence)),
@@ -169,6 +169,11 @@ def _network(measurement: Measurement) -> str | None:
         return None
     via = f" by router {vantage.gateway}" if vantage.gateway else ""
     return f"{vantage.network}{via}"
+
+
+def _wifi(measurement: Measurement) -> str | None:
+    vantage = _vantage(measurement)
+    return vantage.wifi if vantage else None
 
 
 def _devices(measurement: Measurement) -> list[str]:

@@ -10,8 +10,8 @@ from handshake_probe.model.observations import CaptureSeen
 from handshake_probe.model.probed import VantageSeen
 from handshake_probe.model.vocabulary import SEVERITY_ORDER, Confidence
 from handshake_probe.report.safe import visible
-from handshake_probe.report.sheet.content import Case, Fact, FindingText, Texts
-from handshake_probe.report.sheet.evidence import device_tests, probe_tests
+from handshake_probe.report.sheet.content import Case, Fact, FindingText, Test, Texts
+from handshake_probe.report.sheet.evidence import device_tests, probe_tests, shown_tests
 from handshake_probe.report.sheet.steps import device_ladder, probe_ladder
 from handshake_probe.report.sheet.timeline import device_timeline, probe_timeline
 from handshake_probe.report.sheet.times import seconds_of, span
@@ -19,6 +19,7 @@ from handshake_probe.report.sheet.way import way_of
 from handshake_probe.report.sheet.wording import sureness
 from handshake_probe.report.words import counted, spaced
 
+_TITLES = {"log": "The device's serial log", "led": "The device's LED, as somebody saw it"}
 _FINDINGS = 12  # told of one case
 _SURE = list(Confidence)
 
@@ -67,7 +68,7 @@ def case_of(subject: Subject, texts: dict[str, Texts]) -> Case:
         cause=spaced(verdict.cause),
         sentence=verdict.summary,
         sure=sureness(verdict),
-        tests=probe_tests(measurement) if device is None else device_tests(measurement, device),
+        tests=_tests(subject),
         ladder=device_ladder(device) if device else probe_ladder(measurement),
         timeline=(device_timeline(measurement, device) if device else probe_timeline(measurement)),
         path=way_of(measurement, verdict) if device or is_probe else None,
@@ -75,13 +76,22 @@ def case_of(subject: Subject, texts: dict[str, Texts]) -> Case:
     )
 
 
+def _tests(subject: Subject) -> tuple[Test, ...]:
+    measurement, device = subject.measurement, subject.device
+    if device is not None:
+        return device_tests(measurement, device)
+    if measurement.kind == "probe":
+        return probe_tests(measurement)
+    return shown_tests(measurement, None)
+
+
 def _title(subject: Subject) -> str:
     measurement, device = subject.measurement, subject.device
     if device is not None:
-        return f"Device {device.address}"
+        return f"Device {device.address}" if device.address else "The device"
     if measurement.kind == "probe":
         return f"Probe of {visible(measurement.source.path, 80)}"
-    return "Capture without a device"
+    return _TITLES.get(measurement.kind, "Capture without a device")
 
 
 def _facts(subject: Subject) -> Iterable[Fact]:
@@ -99,6 +109,9 @@ def _facts(subject: Subject) -> Iterable[Fact]:
             yield Fact("In the device's network", f"{told} (device {vantage.device})")
     if measurement.kind == "probe":
         yield Fact("Tested", f"{visible(source.path, 80)}, by sending to it from that computer")
+    elif measurement.kind in _TITLES:
+        named = f", {visible(source.path, 80)}" if source.path else ""
+        yield Fact("Tested", f"{_TITLES[measurement.kind]}{named}")
     else:
         seen = next((o for o in measurement.observations if isinstance(o, CaptureSeen)), None)
         on = f", recorded on {', '.join(seen.interfaces[:3])}" if seen and seen.interfaces else ""
@@ -109,7 +122,7 @@ def _facts(subject: Subject) -> Iterable[Fact]:
 
 
 def _identity(device: DeviceReport) -> Iterable[str]:
-    yield device.address
+    yield device.address or "address unknown"
     yield f"id {device.device_id}" if device.device_id else "id unknown"
     if device.mac:
         yield device.mac + (f" ({visible(device.vendor, 60)})" if device.vendor else "")

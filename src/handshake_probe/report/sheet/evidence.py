@@ -17,6 +17,7 @@ from handshake_probe.model.probed import (
     TcpProbed,
     UdpProbed,
 )
+from handshake_probe.model.symptoms import AttemptEnd, DeviceLogSeen, LedSeen, LogAttempt
 from handshake_probe.model.vocabulary import Cause, Stage
 from handshake_probe.report.probe import PURPOSES, UDP_TESTS, Row, dns_rows, tcp_result, udp_result
 from handshake_probe.report.sheet.content import Mark, Test
@@ -103,7 +104,33 @@ def device_tests(measurement: Measurement, device: DeviceReport) -> tuple[Test, 
                     control=True,
                 )
             )
+    return (*_grouped(tests), *shown_tests(measurement, device.address))
+
+
+def shown_tests(measurement: Measurement, address: str | None) -> tuple[Test, ...]:
+    """What a device itself shows: its LED, and the attempts in its serial log."""
+    tests = []
+    for item in measurement.observations:
+        if isinstance(item, LedSeen) and (item.device or "") == (address or ""):
+            said = f"shows {item.phrase}"
+            tests.append(Test("", "the device's LED", "seen", said, Mark.NEUTRAL, 1, control=False))
+        elif isinstance(item, DeviceLogSeen) and (item.device or "") == (address or ""):
+            tests += [_logged(item, attempt) for attempt in item.attempts]
     return _grouped(tests)
+
+
+def _logged(log: DeviceLogSeen, attempt: LogAttempt) -> Test:
+    time = attempt.time if log.clock == "wall" else None
+    said = f"{STAGES[attempt.stage].short}; {spaced(attempt.end)}"
+    return Test(
+        when=clock(time) if time is not None else "",
+        what="the device's own log",
+        where=f"to {attempt.cloud}" if attempt.cloud else "serial log",
+        result=said if attempt.code is None else f"{said}, number {attempt.code}",
+        mark=Mark.GOOD if attempt.end is AttemptEnd.CONNECTED else Mark.NEUTRAL,
+        times=1,
+        control=False,
+    )
 
 
 def _connection(connection: ConnectionReport, seen: ConnectionSeen | None) -> Test:

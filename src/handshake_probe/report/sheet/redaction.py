@@ -51,6 +51,7 @@ from handshake_probe.model.probed import (
     UdpProbed,
     VantageSeen,
 )
+from handshake_probe.model.symptoms import DeviceLogSeen, LedSeen, LogAttempt
 from handshake_probe.report.sheet.pseudonyms import Pseudonyms
 from handshake_probe.report.sheet.secrets import REMOVED, scrubbed
 
@@ -98,6 +99,10 @@ _FIELDS: dict[tuple[type, str], What] = {
     (UdpProbed, "target"): What.ENDPOINT,
     (IdleProbed, "target"): What.ENDPOINT,
     (HandshakeProbed, "target"): What.ENDPOINT,
+    (DeviceLogSeen, "address"): What.ADDRESS,
+    (DeviceLogSeen, "device"): What.ADDRESS,
+    (DeviceLogSeen, "device_id"): What.DEVICE_ID,
+    (DeviceLogSeen, "path"): What.FILE,
     (DnsProbed, "addresses"): What.ADDRESS,
     (DnsProbed, "resolver"): What.ADDRESS,
     (DnsProbed, "second_answer"): What.ADDRESS,
@@ -108,6 +113,8 @@ _FIELDS: dict[tuple[type, str], What] = {
     (IcmpAnswer, "source"): What.ADDRESS,
     (IcmpSeen, "source"): What.ADDRESS,
     (InternetTestSeen, "host"): What.ADDRESS,
+    (LedSeen, "device"): What.ADDRESS,
+    (LogAttempt, "cloud"): What.ADDRESS,
     (PresenceSeen, "host"): What.ADDRESS,
     (VantageSeen, "address"): What.ADDRESS,
     (VantageSeen, "device"): What.ADDRESS,
