@@ -30,6 +30,7 @@ from handshake_probe.lab.stand_ins import Names, tell_time
 from handshake_probe.model.measurement import ConnectionReport
 from handshake_probe.packets.ntp import ntp_role
 from handshake_probe.packets.units import Direction, Endpoint
+from report_shelf import shelve
 from scenario_runs import Runs, running
 
 FILES = scenario_files.all_scenarios()
@@ -57,11 +58,13 @@ def runs(
 
 @needs_network
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_verdict_agrees(path: Path, runs: Runs, tmp_path: Path) -> None:
+def test_verdict_agrees(path: Path, runs: Runs, tmp_path: Path, shelf: Path) -> None:
     recording = runs.recording(path.stem)
     done = recording.scenario
     assert recording.dropped == 0
     for depth, measurement in judged(recording.capture, recording.keys, tmp_path):
+        if depth == "full":
+            shelve(shelf, f"scenario-{path.stem}", measurement)
         assert len(measurement.devices) == sum(device.seen for device in done.devices)
         if not measurement.devices:
             dtls = ["HP607"] if any(device.dtls for device in done.devices) else []

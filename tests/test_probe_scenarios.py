@@ -16,6 +16,7 @@ from handshake_probe.model.measurement import Measurement
 from handshake_probe.model.probed import HopProbed, TcpProbed
 from handshake_probe.probe import plan
 from probe_scenarios import EXPECTED, disagreement, probe_in
+from report_shelf import shelve
 
 NAMES = [path.stem for path in scenario_files.all_scenarios()]
 RECORDED = [name for name, expected in EXPECTED.items() if expected.with_packets]
@@ -84,8 +85,9 @@ ASKED = {"test_a_probe_without_privilege": False, "test_a_probe_that_records_its
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_probe_without_privilege(probes: Probes, name: str) -> None:
+def test_a_probe_without_privilege(probes: Probes, name: str, shelf: Path) -> None:
     measurement = probes.result(name)
+    shelve(shelf, f"scenario-{name}-probe", measurement)
     assert disagreement(name, measurement) is None
     assert_within_the_caps(measurement)
 
