@@ -52,9 +52,11 @@ def subjects_of(measurements: Iterable[Measurement]) -> list[Subject]:
     return sorted(found, key=_rank)
 
 
-def _rank(subject: Subject) -> tuple[int, int]:
+def _rank(subject: Subject) -> tuple[int, int, bool]:
+    """Gravest, surest, and first those that say who stops it."""
     verdict = subject.verdict
-    return SEVERITY_ORDER.index(verdict.cause), _SURE.index(verdict.confidence)
+    place = SEVERITY_ORDER.index(verdict.cause)
+    return place, _SURE.index(verdict.confidence), verdict.blocker is None
 
 
 def case_of(subject: Subject, texts: dict[str, Texts]) -> Case:

@@ -76,6 +76,7 @@ def compose(
         overview=overview_of(devices),
         verify=verify.verification(target) if asks else (),
         examples=examples(ask, target) if asks else (),
+        examples_note=request.examples_note(target) if asks else "",
         owner=verify.owner_steps(matter, verdict.next_steps),
         owner_lead=verify.owner_lead(matter),
         attached=tuple(map(_attached, measurements)),

@@ -230,6 +230,7 @@ class Report:
     overview: Overview | None
     verify: tuple[Step, ...]
     examples: tuple[Example, ...]
+    examples_note: str
     owner: tuple[Step, ...]
     owner_lead: str
     attached: tuple[Attached, ...]

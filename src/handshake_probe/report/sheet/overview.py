@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from handshake_probe.model.measurement import DeviceReport
-from handshake_probe.model.vocabulary import EndedBy, Stage
+from handshake_probe.model.vocabulary import SEVERITY_ORDER, Cause, EndedBy, Stage
 from handshake_probe.report.device import most_telling
 from handshake_probe.report.sheet.content import Overview
 from handshake_probe.report.words import SHORT_ENDINGS, STAGES, spaced
@@ -32,12 +32,17 @@ def overview_of(devices: Sequence[DeviceReport]) -> Overview | None:
         stages=tuple(STAGES[stage].short for stage in stages),
         endings=endings,
         counts=tuple(tuple(numbers[stage, ending] for ending in endings) for stage in stages),
-        devices=tuple(map(_line, devices[:_LISTED])),
+        devices=tuple(map(_line, sorted(devices, key=_gravity)[:_LISTED])),
         folded=max(0, len(devices) - _LISTED),
     )
 
 
+def _gravity(device: DeviceReport) -> int:
+    return SEVERITY_ORDER.index(device.verdict.cause)
+
+
 def _line(device: DeviceReport) -> tuple[str, str, str, str]:
     verdict = device.verdict
-    told = f"{spaced(verdict.cause)}, {verdict.confidence}"
+    sure = "" if verdict.cause is Cause.INCONCLUSIVE else f", {verdict.confidence}"
+    told = f"{spaced(verdict.cause)}{sure}"
     return device.address, device.device_id or "unknown", STAGES[verdict.stage].short, told

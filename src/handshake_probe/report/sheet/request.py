@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from enum import StrEnum
 
+from handshake_probe.keys.particle import PARTICLE_NAMES
 from handshake_probe.model.vocabulary import Mechanism
 from handshake_probe.report.safe import visible
 from handshake_probe.report.sheet.content import Fact, Rule
@@ -133,4 +135,16 @@ def _destinations(target: Target) -> str:
         return f"{told} (addresses change; seen: {seen})" if seen else told
     if not seen:
         return "the cloud"
-    return f"{seen} (no name of it was seen in this measurement)"
+    told = f"{seen} (no name of it was seen in this measurement"
+    if any(ipaddress.ip_address(address).is_global for address in target.addresses):
+        told += f"; if this is Particle's own cloud, allow it by name: {', '.join(PARTICLE_NAMES)}"
+    return f"{told})"
+
+
+def examples_note(target: Target) -> str:
+    """What the examples leave open."""
+    if len(target.senders) > 1 and target.known:
+        return "The examples name the first device; the others need the same, or one group of all."
+    if not target.known:
+        return f"{target.source} stands for the device's address."
+    return ""

@@ -113,6 +113,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _steps(report.owner)
     if report.examples:
         yield from _heading("The rule in the words of products: examples, review before use")
+        yield from _wrapped(report.examples_note)
         for example in report.examples:
             yield from _wrapped(f"{example.name}: example, review before use. {example.where}:")
             yield from (plain(f"    {line}") for line in example.text.splitlines())
