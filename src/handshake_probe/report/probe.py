@@ -100,14 +100,16 @@ def _vantage(page: Page, vantage: VantageSeen) -> str:
 
 
 def _rows(observations: Sequence[Observation]) -> Iterable[Row]:
-    yield from dns_rows([o for o in observations if isinstance(o, DnsProbed)])
+    yield from _agreeing(dns_rows([o for o in observations if isinstance(o, DnsProbed)]))
     tcp = [o for o in observations if isinstance(o, TcpProbed)]
-    order = list(PURPOSES)
-    for attempt in sorted(tcp, key=lambda a: (order.index(a.purpose), a.target, a.time)):
-        yield Row(PURPOSES[attempt.purpose], attempt.target, *tcp_result(attempt))
+    order = {purpose: place for place, purpose in enumerate(PURPOSES)}
+    for attempt in sorted(tcp, key=lambda a: (order.get(a.purpose, len(order)), a.target, a.time)):
+        what = PURPOSES.get(attempt.purpose, attempt.purpose)  # a later version may know more
+        yield Row(what, attempt.target, *tcp_result(attempt))
     for item in observations:
         if isinstance(item, UdpProbed):
-            yield Row(UDP_TESTS[item.test], f"UDP {item.target}", *udp_result(item))
+            what = UDP_TESTS.get(item.test, item.test)
+            yield Row(what, f"UDP {item.target}", *udp_result(item))
         elif isinstance(item, HandshakeProbed):
             stage = spaced(item.stage)
             good = item.stage is Stage.SESSION
@@ -138,6 +140,18 @@ def dns_rows(asked: Sequence[DnsProbed]) -> Iterable[Row]:
         if alike[0].role == "public":
             who += " (public)"
         yield Row(f"DNS: {_kind(purpose, name)}", who, told, good, alike[0].time)
+
+
+def _agreeing(rows: Iterable[Row]) -> Iterable[Row]:
+    """One row for a name that all who were asked answer alike."""
+    by_test: dict[str, list[Row]] = {}
+    for row in rows:
+        by_test.setdefault(row.test, []).append(row)
+    for alike in by_test.values():
+        if len(alike) > 1 and len({(row.result, row.good) for row in alike}) == 1:
+            yield alike[0]._replace(where=f"all {len(alike)} who were asked")
+        else:
+            yield from alike
 
 
 def _transports(alike: Sequence[DnsProbed], result: str) -> list[str]:
