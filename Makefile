@@ -26,7 +26,7 @@ test:
 	@scripts/need-network
 	@scripts/need-interop
 	@scripts/need-chromium
-	.venv/bin/pytest
+	.venv/bin/pytest -n 2 --dist loadgroup
 
 lint:
 	@scripts/setup dev

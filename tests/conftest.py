@@ -32,3 +32,15 @@ def truth() -> list[dict[str, Any]]:
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where tests leave reports in HTML for the browser."""
     return tmp_path_factory.mktemp("reports")
+
+
+# What plays networks is sensitive to time: it runs in one process, the rest in another (xdist).
+_PLAYS = ("test_lab_", "test_probe_", "test_replay_", "test_watch_", "test_report_browser")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        name = item.path.stem
+        group = "plays" if name.startswith(_PLAYS) else name
+        item.add_marker(pytest.mark.xdist_group(group))

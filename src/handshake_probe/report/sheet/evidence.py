@@ -55,7 +55,7 @@ def _attempt(attempt: TcpProbed) -> Test:
     control = attempt.purpose != "cloud"
     return Test(
         when=clock(attempt.time),
-        what=PURPOSES[attempt.purpose] if control else "the cloud's port",
+        what=PURPOSES.get(attempt.purpose, attempt.purpose) if control else "the cloud's port",
         where=f"TCP {attempt.target}",
         result=result,
         mark=mark_of(good),
@@ -174,7 +174,7 @@ def _others(observations: Iterable[Observation]) -> Iterable[Test]:
     for item in observations:
         if isinstance(item, UdpProbed):
             result, good = udp_result(item)
-            what = UDP_TESTS[item.test]
+            what = UDP_TESTS.get(item.test, item.test)
             where = f"UDP {item.target}"
             yield Test(clock(item.time), what, where, result, mark_of(good), 1, control=True)
         elif isinstance(item, HandshakeProbed):
