@@ -5,15 +5,18 @@ The stories are played on the in-memory path, written to a capture, and judged f
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from coverage_cases import Case, analyzed, differences, prefixes
+from coverage_key_files import KEY_FILES, KeyTold, checked, codes_in, files_between
 from coverage_parts import Told
 from coverage_peers import LEAVING
 from coverage_probe import JOINT, PROBES, JointTold, ProbeTold
 from coverage_stories import STORIES, WORDS
+from coverage_symptoms import SYMPTOMS, Given, SymptomTold, facts_between, judged
 from handshake_probe.diagnose.catalogue import CATALOGUE
 from handshake_probe.diagnose.joint import judge_jointly
 from handshake_probe.model.vocabulary import Cause, Mechanism
@@ -32,12 +35,12 @@ def codes(told: Case, scratch: Path) -> set[str]:
 
 
 def test_every_code_has_its_stories() -> None:
-    assert {*STORIES, *PROBES, *JOINT} == set(CATALOGUE)
+    assert {*STORIES, *PROBES, *JOINT, *SYMPTOMS, *KEY_FILES} == set(CATALOGUE)
 
 
 def test_every_cause_and_every_mechanism_has_a_story() -> None:
-    stories: list[Told | ProbeTold | JointTold] = [*ALL.values(), *PROBES.values()]
-    stories += JOINT.values()
+    stories: list[Told | ProbeTold | JointTold | SymptomTold] = [*ALL.values()]
+    stories += [*PROBES.values(), *JOINT.values(), *SYMPTOMS.values()]
     assert {told.cause for told in stories} == set(Cause)
     assert {told.mechanism for told in stories} == {None, *Mechanism}
 
@@ -122,3 +125,70 @@ def test_a_probe_beside_a_capture(code: str, told: JointTold, tmp_path: Path) ->
     same, nothing = judge_jointly(capture, told.thin)
     assert nothing == []
     assert same.devices == capture.devices
+
+
+# The codes of what the device shows itself.
+
+every_symptom = pytest.mark.parametrize(("code", "told"), SYMPTOMS.items(), ids=SYMPTOMS)
+
+
+def codes_together(given: Given, scratch: Path) -> set[str]:
+    return {finding.code for document in judged(given, scratch) for finding in document.findings}
+
+
+@every_symptom
+def test_a_symptoms_code_is_reached(code: str, told: SymptomTold, tmp_path: Path) -> None:
+    verdict = judged(told.reached, tmp_path)[0].verdict
+    assert (verdict.cause, verdict.mechanism) == (told.cause, told.mechanism), verdict.summary
+    assert code in codes_together(told.reached, tmp_path)
+
+
+@every_symptom
+def test_a_symptoms_code_is_not_reached_by_neighbours(
+    code: str, told: SymptomTold, tmp_path: Path
+) -> None:
+    assert facts_between(told.reached, told.near) == 1
+    assert code not in codes_together(told.near, tmp_path)
+
+
+@every_symptom
+def test_too_little_of_a_symptom_accuses_nobody(
+    code: str, told: SymptomTold, tmp_path: Path
+) -> None:
+    assert code not in codes_together(told.thin, tmp_path)
+    for document in judged(told.thin, tmp_path):
+        assert document.verdict.cause in NO_ACCUSATION, document.verdict.summary
+
+
+@every_symptom
+def test_a_log_that_ends_anywhere_accuses_nobody_else(
+    code: str, told: SymptomTold, tmp_path: Path
+) -> None:
+    for count in range(1, len(told.reached.log)):
+        given = replace(told.reached, log=told.reached.log[:count])
+        assert judged(given, tmp_path)[0].verdict.cause in (*NO_ACCUSATION, told.cause)
+
+
+# The codes of key files.
+
+every_key_story = pytest.mark.parametrize(("code", "told"), KEY_FILES.items(), ids=KEY_FILES)
+
+
+@every_key_story
+def test_a_key_files_code_is_reached(code: str, told: KeyTold, tmp_path: Path) -> None:
+    assert code in codes_in(checked(told.reached, tmp_path))
+
+
+@every_key_story
+def test_sound_key_files_beside_it_have_no_defect(code: str, told: KeyTold, tmp_path: Path) -> None:
+    document = checked(told.near, tmp_path)
+    assert files_between(told.reached, told.near) == 1
+    assert code not in codes_in(document)
+    assert document.verdict == "usable"
+
+
+@every_key_story
+def test_too_little_of_a_key_does_not_fire_the_code(
+    code: str, told: KeyTold, tmp_path: Path
+) -> None:
+    assert code not in codes_in(checked(told.thin, tmp_path))
