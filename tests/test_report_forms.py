@@ -10,10 +10,12 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from handshake_probe.cli import main
 from handshake_probe.model.measurement import Measurement
+from handshake_probe.model.observations import DnsSeen
 from handshake_probe.pipeline.rejudging import judge_again, load_measurements
 from handshake_probe.pipeline.reporting import compose_report, write_report
 from handshake_probe.report.sheet import files, pdf
@@ -21,8 +23,9 @@ from handshake_probe.report.sheet.files import Form, written
 from handshake_probe.report.sheet.markdown import escaped
 from handshake_probe.report.sheet.redaction import Level
 from handshake_probe.report.sheet.request import Ask
-from handshake_probe.report.sheet.target import Sender, Target
+from handshake_probe.report.sheet.target import Sender, Target, target_of
 from handshake_probe.report.sheet.vendors import examples, vendors
+from probed import lookup, measured, vantage
 from report_room import HOSTILE, hostile_measurements, office_and_hotspot, probes, recorded
 from report_shelf import AT
 
@@ -351,3 +354,30 @@ def test_only_a_report_loads_jinja2() -> None:
     )
     capture = str(recorded("blocked-syn-dropped").source.path)
     subprocess.run((sys.executable, "-c", code, capture), check=True, capture_output=True)
+
+
+def test_a_rule_names_the_cloud_and_nobody_else() -> None:
+    """The device also asks for time servers; the computer that probed is in the capture as well."""
+    plain = recorded("blocked-dns-answers-gateway")
+    device = plain.devices[0].address
+    others = [
+        DnsSeen(
+            id=f"o9{n}",
+            frame=1,
+            time=0.0,
+            host=device,
+            server="192.0.2.53",
+            name=name,
+            type="A",
+            rcode="NOERROR",
+            addresses=["192.0.2.9"],
+        )
+        for n, name in enumerate(("pool.ntp.org", "example.com"))
+    ]
+    seen = msgspec.structs.replace(plain, observations=[*plain.observations, *others])
+    target = target_of([judge_again(seen)], Level.IT)
+    assert not {"pool.ntp.org", "example.com"} & set(target.names)
+    assert "device.spark.io" in target.names
+    probe = measured(vantage(address=device, device="192.168.1.23"), lookup())
+    assert [s.address for s in target_of([plain, probe], Level.IT).senders] == ["192.168.1.23"]
+    assert [s.address for s in target_of([plain], Level.IT).senders] == [device]

@@ -20,6 +20,7 @@ from handshake_probe.report.sheet.wording import sureness
 from handshake_probe.report.words import counted, spaced
 
 _TITLES = {"log": "The device's serial log", "led": "The device's LED, as somebody saw it"}
+_SAME = {True: "the same", False: "another", None: "it could not be told whether the same"}
 _FINDINGS = 12  # told of one case
 _SURE = list(Confidence)
 
@@ -105,10 +106,12 @@ def _facts(subject: Subject) -> Iterable[Fact]:
     if vantage is not None:
         yield Fact("Tested from", ", ".join(_place(vantage)))
         if vantage.device is None:
-            yield Fact("In the device's network", "not told (probe --device ADDRESS would)")
+            yield Fact(
+                "Device's network", "not known (probe --device ADDRESS tells)"
+            )
         else:
-            told = {True: "yes", False: "no", None: "could not be told"}[vantage.device_network]
-            yield Fact("In the device's network", f"{told} (device {vantage.device})")
+            told = _SAME[vantage.device_network]
+            yield Fact("Device's network", f"{told} (device {vantage.device})")
     if measurement.kind == "probe":
         yield Fact("Tested", f"{visible(source.path, 80)}, by sending to it from that computer")
     elif measurement.kind in _TITLES:

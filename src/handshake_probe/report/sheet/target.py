@@ -62,12 +62,16 @@ class Target:
 
 
 def target_of(measurements: Iterable[Measurement], level: Level) -> Target:
-    """Gather what the measurements that blame the network tell of devices and clouds."""
+    """Gather what the measurements that blame the network tell of devices and clouds.
+
+    A computer that probed is not taken for a device because a capture shows it as well.
+    """
     senders: dict[str, Sender] = {}
     names: dict[str, None] = {}
     addresses: dict[str, None] = {}
     resolvers: dict[str, None] = {}
     ports: list[int] = []
+    probers: set[str | None] = set()
     for measurement in measurements:
         blamed = [d for d in measurement.devices if d.verdict.cause is Cause.NETWORK_BLOCKED]
         for device in blamed:
@@ -79,18 +83,21 @@ def target_of(measurements: Iterable[Measurement], level: Level) -> Target:
             host, _, port = endpoint.rpartition(":")
             addresses[host.strip("[]")] = None
             ports.append(int(port))
-        for name, resolver in _asked(measurement, set(senders)):
+        for name, resolver in _asked(measurement, set(senders), set(addresses)):
             if is_host_name(name):
                 names[name.lower().rstrip(".")] = None
             if resolver and is_address(resolver):
                 resolvers[resolver] = None
         for item in measurement.observations:
-            if isinstance(item, VantageSeen) and item.device and is_address(item.device):
-                senders.setdefault(item.device, Sender(item.device, None))
+            if isinstance(item, VantageSeen):
+                probers.add(item.address)
+                if item.device and is_address(item.device):
+                    senders.setdefault(item.device, Sender(item.device, None))
+    devices = [sender for sender in senders.values() if sender.address not in probers]
     if any(map(is_particle_name, names)):
         names = dict.fromkeys((*PARTICLE_NAMES, *names))
     return Target(
-        senders=tuple(senders.values()),
+        senders=tuple(devices or senders.values()),
         names=tuple(names),
         addresses=tuple(addresses),
         port=max(set(ports), key=ports.count) if ports else CLOUD_PORT,
@@ -121,12 +128,18 @@ def _probed(measurement: Measurement) -> list[str]:
     ]
 
 
-def _asked(measurement: Measurement, devices: set[str]) -> list[tuple[str, str | None]]:
-    """Names of the cloud that were asked for, and of whom."""
+def _asked(
+    measurement: Measurement, devices: set[str], called: set[str]
+) -> list[tuple[str, str | None]]:
+    """Names of the cloud that were asked for, and of whom; a device asks for others as well."""
     found: list[tuple[str, str | None]] = []
     for item in measurement.observations:
         if isinstance(item, DnsProbed) and item.purpose == "cloud":
             found.append((item.name, item.resolver if item.role == "configured" else None))
-        elif isinstance(item, DnsSeen) and item.host in devices:
+        elif (
+            isinstance(item, DnsSeen)
+            and item.host in devices
+            and (is_particle_name(item.name) or called & set(item.addresses))
+        ):
             found.append((item.name, item.server))
     return found

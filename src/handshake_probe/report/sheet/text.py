@@ -171,7 +171,7 @@ def _overview(overview: Overview) -> Iterator[str]:
 
 def _facts(facts: Sequence[Fact]) -> Iterator[str]:
     for fact in facts:
-        yield from _hanging(f"  {fact.label}:".ljust(_COLUMN + 3), fact.text)
+        yield from _hanging(f"  {fact.label}: ".ljust(_COLUMN + 3), fact.text)
 
 
 def _steps(steps: Sequence[Step]) -> Iterator[str]:
