@@ -39,7 +39,7 @@ HOSTILE = (
     '"><script>alert(1)</script>',
     "<img src=x onerror=alert(1)>",
     "</script><script>alert(2)</script><!--",
-    "'; reboot; $(touch /tmp/x) `id` | sh #",
+    "'; reboot; $(touch x) `id` | sh #",
     "\x1b]0;owned\x07\x1b[2J\x00\r\n\u202etxt.exe\u2066",
     "javascript:alert(1)//http://evil.test/?q=1",
     "{{ 7 * 7 }} {% raw %} ${7*7}",
