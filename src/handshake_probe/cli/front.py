@@ -19,13 +19,14 @@ COMMANDS = {
     "compare": "Say what differs between two measurements, and what that proves.",
     "lab": "Play a cloud or a device, also a faulty one.",
     "led": "Say what the LED of a device tells.",
+    "wireshark": "Show decrypted sessions in Wireshark, and teach it the handshake.",
     "doctor": "Say what works on this machine.",
     "schema": "Print the JSON Schema of the JSON output.",
 }
 
 VERSION = f"{PROGRAM} {__version__}\n"
 
-_LINES = "\n".join(f"  {name:<8} {line}" for name, line in COMMANDS.items())
+_LINES = "\n".join(f"  {name:<9} {line}" for name, line in COMMANDS.items())
 HELP = f"""\
 Usage: {PROGRAM} COMMAND ...
 

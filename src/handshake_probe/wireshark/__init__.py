@@ -1,0 +1,1 @@
+"""The door to Wireshark: decrypted sessions as captures, a dissector, a live interface."""
