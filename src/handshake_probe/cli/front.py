@@ -13,7 +13,7 @@ COMMANDS = {
     "analyze": "Say what ended the handshakes in a capture.",
     "diagnose": "Judge saved measurements again, also a capture beside a probe.",
     "explain": "Explain a finding, a number, a signal or a remedy.",
-    "probe": "Ask the network, from this machine, whether it carries the handshake.",
+    "probe": "Ask the network from here whether it carries the handshake.",
     "keys": "Say what key files are and whether devices can use them.",
     "report": "Write one file for the people who run the network.",
     "compare": "Say what differs between two measurements, and what that proves.",
@@ -28,7 +28,7 @@ VERSION = f"{PROGRAM} {__version__}\n"
 
 _LINES = "\n".join(f"  {name:<9} {line}" for name, line in COMMANDS.items())
 HELP = f"""\
-Usage: {PROGRAM} COMMAND ...
+Usage: {PROGRAM} COMMAND ...   (or --help, --version)
 
 Find out why a Particle or Spark device does not get through to its cloud.
 

@@ -18,7 +18,7 @@ _HELP = "handshake-probe wireshark --help"
 @click.group(
     "wireshark",
     epilog=examples(
-        "wireshark export home.pcapng --keys keys/ -o decrypted.pcapng",
+        "wireshark export home.pcapng --keys keys/ -o out.pcapng",
         "wireshark install",
         "wireshark status",
     ),
@@ -31,8 +31,8 @@ def command() -> None:
     "export",
     short_help="Write a capture with its decrypted messages.",
     epilog=examples(
-        "wireshark export home.pcapng --keys keys/ -o decrypted.pcapng",
-        "wireshark export own-cloud.pcap --port 8883 --keys keys/ -o decrypted.pcapng",
+        "wireshark export home.pcapng --keys keys/ -o out.pcapng",
+        "wireshark export own.pcap --port 8883 --keys keys/ -o out.pcapng",
     ),
 )
 @click.argument("capture", metavar="CAPTURE")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
-from ipaddress import ip_address
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryFile
+from typing import IO, BinaryIO, NamedTuple
 
 from handshake_probe import pipeline
 from handshake_probe.capture.inputs import STANDARD_INPUT, open_capture
 from handshake_probe.errors import UnreadableInput
 from handshake_probe.keys.keyring import Keyring
-from handshake_probe.model.measurement import ConnectionReport, Measurement
-from handshake_probe.packets.units import Direction, Endpoint
-from handshake_probe.wireshark.decrypted import Decrypted
+from handshake_probe.model.measurement import Measurement
+from handshake_probe.model.observations import CaptureSeen
+from handshake_probe.protocol.events import Message
+from handshake_probe.wireshark.following import Follower, Told
 from handshake_probe.wireshark.remarks import remarks_on, verdicts_of
 from handshake_probe.wireshark.writing import Writer
 
@@ -27,7 +29,6 @@ class Exported(NamedTuple):
 
     frames: int
     messages: int
-    connections: int  # that messages came from
 
 
 def export(
@@ -52,52 +53,50 @@ def export(
     if os.path.lexists(output):
         raise UnreadableInput(f"{output}: exists already, and no file is overwritten")
     measurement = pipeline.analyze(path, keyring=keyring, ports=ports, progress=progress)
-    connections = [c for d in measurement.devices for c in d.connections if c.messages]
-    messages = [message for c in connections for message in _messages(c)]
-    messages.sort(key=lambda message: message.frame)
     try:
-        frames = _write(path, Path(output), measurement, messages)
+        return _write(path, Path(output), measurement, keyring)
     except OSError as error:
         raise UnreadableInput(f"{output}: {error.strerror or error}") from error
-    return Exported(frames, len(messages), len(connections))
 
 
-def _messages(connection: ConnectionReport) -> Iterator[Decrypted]:
-    device, cloud = _endpoint(connection.device), _endpoint(connection.cloud)
-    for entry in connection.messages:
-        from_device = entry.direction == Direction.DEVICE_TO_CLOUD
-        source, destination = (device, cloud) if from_device else (cloud, device)
-        plaintext = bytes.fromhex(entry.hex)
-        yield Decrypted(entry.frame, source, destination, plaintext, entry.summary, entry.partial)
-
-
-def _endpoint(text: str) -> Endpoint:
-    host, _, port = text.rpartition(":")
-    return Endpoint(ip_address(host.strip("[]")).packed, int(port))
-
-
-def _write(path: str, target: Path, measurement: Measurement, messages: list[Decrypted]) -> int:
+def _write(path: str, target: Path, measurement: Measurement, keyring: Keyring) -> Exported:
     """Write the file; what was begun and not finished is removed."""
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            writer = Writer()
-            stream.write(writer.start(verdicts_of(measurement)))
-            remarks = remarks_on(measurement)
-            wanted = {message.frame for message in messages}
-            times: dict[int, int] = {}
-            with open_capture(path) as capture:
-                for frame in capture:
-                    interface = capture.interfaces[frame.interface]
-                    comments = remarks.get(frame.number, ())
-                    stream.writelines(writer.original(frame, interface, comments))
-                    if frame.number in wanted:
-                        times[frame.number] = frame.time_ns
-                frames = capture.frames
-            for message in messages:
-                stream.writelines(writer.decrypted(message, times[message.frame]))
+        with os.fdopen(descriptor, "wb") as stream, TemporaryFile() as copies:
+            done = _write_frames(path, measurement, keyring, stream, copies)
+            copies.seek(0)
+            shutil.copyfileobj(copies, stream)
     except BaseException:
         with contextlib.suppress(OSError):
             target.unlink()
         raise
-    return frames
+    return done
+
+
+def _write_frames(
+    path: str, measurement: Measurement, keyring: Keyring, stream: BinaryIO, copies: IO[bytes]
+) -> Exported:
+    """Write the frames into `stream`, and into `copies` what is to follow them."""
+    seen = next(o for o in measurement.observations if isinstance(o, CaptureSeen))
+    follower = Follower(keyring, frozenset(seen.handshake_ports))
+    writer = Writer()
+    remarks = remarks_on(measurement)
+    messages = 0
+
+    def keep(told: Iterable[Told]) -> None:
+        nonlocal messages
+        for facts, event in told:
+            if isinstance(event, Message):
+                copies.write(writer.decrypted(facts, event, event.frame))
+                messages += 1
+
+    stream.write(writer.start(verdicts_of(measurement)))
+    with open_capture(path) as capture:
+        for frame in capture:
+            interface = capture.interfaces[frame.interface]
+            comments = remarks.get(frame.number, ())
+            stream.writelines(writer.original(frame, interface, comments))
+            keep(follower.feed(frame))
+        keep(follower.finish())
+        return Exported(capture.frames, messages)
