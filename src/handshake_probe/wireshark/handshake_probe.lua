@@ -245,15 +245,15 @@ local function legal(length)
     return length > 0 and length <= RECORD_MAX and length % BLOCK == 0
 end
 
--- Whether records, and nothing but whole records, make up the data.
-local function is_chain(data)
-    local at = 1
-    while at + 1 <= #data do
-        local length = data:byte(at) * 256 + data:byte(at + 1)
+-- Whether records, and nothing but whole records, make up a segment of which `data` was captured.
+local function is_chain(data, size)
+    local at = 0
+    while at + 2 <= #data do
+        local length = data:byte(at + 1) * 256 + data:byte(at + 2)
         if not legal(length) then return false end
         at = at + 2 + length
     end
-    return at == #data + 1
+    return at == size
 end
 
 local function lose(side, items, problem)
@@ -269,8 +269,9 @@ end
 -- Find a record boundary again: the start of a segment that is a chain of whole records.
 local function search(side, items)
     while side.chunks[1] do
-        local chunk = side.chunks[1]
-        if chunk.data and not chunk.cut and is_chain(chunk.data) then
+        local chunk, rest = side.chunks[1], side.chunks[2]
+        local size = chunk.length + (rest and rest.snapped and rest.length or 0)
+        if chunk.data and not chunk.cut and is_chain(chunk.data, size) then
             side.searching = false
             return true
         end
@@ -339,9 +340,9 @@ local function read_steps(stream, items)
     read_records(stream, cloud, items)
 end
 
-local function append(side, data, length)
+local function append(side, data, length, snapped)
     if length == 0 then return end
-    side.chunks[#side.chunks + 1] = { data = data, length = length }
+    side.chunks[#side.chunks + 1] = { data = data, length = length, snapped = snapped }
     side.waiting = side.waiting + length
     side.taken = side.taken + length
 end
@@ -351,7 +352,7 @@ local function take_segment(side, offset, data, length)
     local known = side.taken - offset
     if known >= length then return end
     append(side, #data > known and data:sub(known + 1) or nil, math.max(#data - known, 0))
-    append(side, nil, length - math.max(#data, known))
+    append(side, nil, length - math.max(#data, known), true)
 end
 
 -- Take what waited, as far as it follows; a hole counts as a gap once the peer has acknowledged it.
@@ -376,11 +377,11 @@ end
 
 local function say_surplus(stream, items)
     local device, cloud = stream.device, stream.cloud
-    if stream.handshake and device.taken == 0 and cloud.taken > NONCE and not stream.surplus then
-        stream.surplus = true
-        items[#items + 1] = {
-            received = cloud.taken - NONCE, experts = { "surplus" }, side = cloud,
-        }
+    if not stream.handshake or device.taken > 0 then return end
+    local surplus = cloud.taken - NONCE
+    if surplus > (stream.surplus or 0) then
+        stream.surplus = surplus
+        items[#items + 1] = { received = surplus, experts = { "surplus" }, side = cloud }
     end
 end
 
@@ -400,14 +401,17 @@ local function finish(stream, side, kind, items)
     if not stream.handshake or stream.said_short then return end
     local function short(event, received)
         stream.said_short = true
-        items[#items + 1] = { event = event, received = received, side = side, experts = { event } }
+        items[#items + 1] = {
+            event = received > 0 and event or nil, received = received, experts = { event },
+            side = event == "identity_short" and device or cloud,
+        }
     end
     if cloud.taken < NONCE and device.taken == 0 then
         if stream.stage >= STAGES.tcp_established then short("nonce_short", cloud.taken) end
     elseif device.taken < IDENTITY then
         if device.taken > 0 or side == device then short("identity_short", device.taken) end
     elseif not stream.credentials_read then
-        short("credentials_short", math.max(cloud.taken - NONCE, 0))
+        short("credentials_short", math.max(cloud.taken - NONCE - (stream.surplus or 0), 0))
     elseif device.records == 0 then
         stream.said_short = true
         items[#items + 1] = { side = side, experts = { "hello_missing" } }
