@@ -398,7 +398,8 @@ local function finish(stream, side, kind, items)
     elseif kind == "rst" then
         items[#items + 1] = { side = side, experts = { "reset" } }
     end
-    if not stream.handshake or stream.said_short then return end
+    local begun = stream.handshake or (stream.handshake == nil and not stream.midstream)
+    if not begun or stream.said_short then return end
     local function short(event, received)
         stream.said_short = true
         items[#items + 1] = {
