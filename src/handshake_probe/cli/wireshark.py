@@ -215,9 +215,12 @@ def extcap(
     if not capturing or fifo is None:
         return ExitCode.HEALTHY
     try:
-        keyring, _ = pipeline.load_keys([keys] if keys else [], [])
         live.capture(
-            fifo, source=source, keyring=keyring, port=port, capture_filter=capture_filter or None
+            fifo,
+            source=source,
+            keys=[keys] if keys else [],
+            port=port,
+            capture_filter=capture_filter or None,
         )
     except HandshakeProbeError as error:
         return complaints.expected(error, _HELP)

@@ -12,9 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
-from handshake_probe import __version__
+from handshake_probe import __version__, pipeline
 from handshake_probe.errors import UnreadableInput
-from handshake_probe.keys.keyring import Keyring
 from handshake_probe.packets.path import PathFacts
 from handshake_probe.protocol import events as ev
 from handshake_probe.report.safe import visible
@@ -44,23 +43,25 @@ CONFIG = (
 
 
 def default_filter(port: int) -> str:
-    """What a verdict rests on, also inside a VLAN."""
-    wanted = f"tcp port {port} or icmp or icmp6 or port 53 or arp"
-    return f"{wanted} or (vlan and ({wanted}))"
+    """What a verdict rests on."""
+    return f"tcp port {port} or icmp or icmp6 or port 53 or arp"
 
 
 def capture(
-    fifo: str, *, source: str, keyring: Keyring, port: int, capture_filter: str | None
+    fifo: str, *, source: str, keys: Sequence[str], port: int, capture_filter: str | None
 ) -> None:
     """Capture until Wireshark has had enough.
 
+    The FIFO is opened first: Wireshark waits for that, whatever goes wrong then.
+
     Raises:
-        NoLiveCapture, UnreadableInput: see `live_frames`; or the FIFO cannot be opened.
+        NoLiveCapture, UnreadableInput: see `live_frames`; or FIFO or keys cannot be opened.
     """
     _stop_when_told()
-    follower = Follower(keyring, frozenset({port}))
     try:
         with Path(fifo).open("wb", buffering=0) as stream:
+            keyring, _ = pipeline.load_keys(keys, [])
+            follower = Follower(keyring, frozenset({port}))
             _run(stream, source, follower, capture_filter or default_filter(port))
     except (BrokenPipeError, KeyboardInterrupt):
         return  # the usual end: nobody listens any more
