@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 
 from handshake_probe.cli import complaints
+from handshake_probe.cli.consent import agreed
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
 from handshake_probe.cli.phrases import VERSION, phrase_of
 from handshake_probe.cli.report_option import report_option, report_to
 from handshake_probe.cli.root import examples
+from handshake_probe.cli.targets import Address, Target
 from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.keys.keyring import Keyring
 from handshake_probe.keys.particle import PARTICLE_CLOUD, PARTICLE_NAMES, is_particle_name
@@ -27,51 +29,6 @@ from handshake_probe.protocol.device_os import DeviceOs
 from handshake_probe.report.safe import safe_json
 
 _HELP = "handshake-probe probe --help"
-_WARNING = """\
-The stand-in handshake takes the place of device {id} for a moment: if the
-device is connected, its session ends, and it connects again by itself.
-Its private key is used on this machine only; it is neither sent, stored nor
-reported."""
-
-
-class _Target(click.ParamType[tuple[str, int]]):
-    """`HOST`, `HOST:PORT`, `[ADDRESS]:PORT`."""
-
-    name = "host"
-
-    def __init__(self, default_port: int) -> None:
-        self._default_port = default_port
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
-        """Host and port."""
-        text = str(value)
-        host, port = text, self._default_port
-        if text.count(":") == 1 or text.startswith("["):
-            host, _, number = text.rpartition(":") if not text.endswith("]") else (text, "", "")
-            host = (host or text).strip("[]")
-            if number and not (number.isascii() and number.isdigit() and 0 < int(number) < 65536):
-                self.fail(f"{text!r}: the port must be a number from 1 to 65535", param, ctx)
-            port = int(number) if number else port
-        if not host or any(c.isspace() or ord(c) < 33 for c in host):
-            self.fail(f"{text!r} is no host", param, ctx)
-        return host, port
-
-
-class _Address(click.ParamType[str]):
-    name = "address"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
-        """An IP address in its canonical text."""
-        import ipaddress
-
-        try:
-            return str(ipaddress.ip_address(str(value)))
-        except ValueError:
-            self.fail(f"{value!r} is no IP address", param, ctx)
 
 
 @click.command(
@@ -85,12 +42,12 @@ class _Address(click.ParamType[str]):
         "probe --plan",
     ),
 )
-@click.argument("host", metavar="[HOST[:PORT]]", type=_Target(CLOUD_PORT), required=False)
+@click.argument("host", metavar="[HOST[:PORT]]", type=Target(CLOUD_PORT), required=False)
 @click.option("--plan", "only_plan", is_flag=True, help="Say what would be sent; send nothing.")
 @click.option(
     "--device",
     metavar="ADDRESS",
-    type=_Address(),
+    type=Address(),
     help="The device's address: to see whether this machine is in its network.",
 )
 @click.option(
@@ -103,7 +60,7 @@ class _Address(click.ParamType[str]):
     "--control",
     "controls",
     metavar="HOST:PORT",
-    type=_Target(CLOUD_PORT),
+    type=Target(CLOUD_PORT),
     multiple=True,
     help="Another host to compare with, by address; may be repeated.",
 )
@@ -119,7 +76,7 @@ class _Address(click.ParamType[str]):
     "--public-resolver",
     "public",
     metavar="ADDRESS",
-    type=_Address(),
+    type=Address(),
     multiple=True,
     help=f"A public DNS server to compare with; may be repeated. Without it:"
     f" {', '.join(PUBLIC_RESOLVERS)}.",
@@ -230,7 +187,7 @@ def command(
     if only_plan:
         _show_plan(plan)
         return ExitCode.HEALTHY
-    if plan.stand_in is not None and not (yes or _agreed(plan.stand_in.device_id)):
+    if plan.stand_in is not None and not (yes or agreed(plan.stand_in.device_id)):
         return ExitCode.COULD_NOT_RUN
     if not is_particle_name(name) and cloud_key is None and not no_identity:
         complaints.note(
@@ -247,14 +204,6 @@ def _cloud_keys(cloud_key: str | None) -> Keyring:
         return Keyring(cloud=(PARTICLE_CLOUD,))
     keyring, _ = load_keys((), (cloud_key,))
     return keyring
-
-
-def _agreed(device_id: str) -> bool:
-    complaints.say(_WARNING.format(id=device_id))
-    if not sys.stdin.isatty():
-        complaints.say("nobody can be asked here: --yes says that this is all right")
-        return False
-    return click.confirm("Go on?", err=True)
 
 
 def _show_plan(plan: Plan) -> None:

@@ -145,7 +145,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """One capture or one run."""
 
     schema: str
-    kind: str  # "capture", "probe", "log" (a serial log alone), "led" (seen, alone)
+    kind: str  # "capture", "probe", "replay", "log" (a serial log alone), "led" (seen, alone)
     source: Source
     software: Software
     keys: list[KeyUsed]

@@ -16,6 +16,7 @@ from handshake_probe.model.probed import (
     HopProbed,
     IdleProbed,
     PacketsRecorded,
+    ReplayProbed,
     TcpProbed,
     UdpProbed,
     VantageSeen,
@@ -329,6 +330,7 @@ AnyObservation = (
     | IdleProbed
     | HandshakeProbed
     | PacketsRecorded
+    | ReplayProbed
     | LedSeen
     | DeviceLogSeen
 )

@@ -209,6 +209,34 @@ class HandshakeProbed(Observation, frozen=True, kw_only=True, tag="handshake_pro
     product_id: int | None = None
 
 
+class ReplayProbed(Observation, frozen=True, kw_only=True, tag="replay_probe"):
+    """A recorded connection's device side said again on one connection, or what is held beside it.
+
+    What counts is what became of the bytes: a cloud is right to refuse those that are not fresh.
+    """
+
+    time: float
+    target: str
+    purpose: str  # "replay"; controls: "random" (another content), "other_port"
+    content: str  # "fresh" (a new handshake), "verbatim" (as recorded), "random"
+    outcome: Connect
+    seconds: float  # until the outcome
+    failure: str | None = None  # OONI's word
+    icmp: IcmpAnswer | None = None  # in answer to a SYN
+    rtt: float | None = None
+    syn_retransmissions: int = 0
+    first: FirstBytes | None = None  # what the other side said before we did
+    planned: int = 0  # bytes that were to be sent; of a fresh handshake unknown, 0
+    sent: int = 0
+    segments: int = 0
+    acknowledged: int | None = None  # bytes; None: this system does not tell
+    delivery: Delivery | None = None  # of what was sent last
+    retransmissions: int = 0
+    reply: int = 0  # bytes that came after we had spoken
+    ended_by: Ending | None = None  # None: it never came up
+    ended_after: float | None = None  # seconds since the connection was up
+
+
 class PacketsRecorded(Observation, frozen=True, kw_only=True, tag="packets_recorded"):
     """Whether the probe's own packets were captured beside it."""
 

@@ -116,7 +116,7 @@ async def _probe(
 
         run = Run(plan, tell, ready)
         task = asyncio.create_task(run.go())
-        with _stopped_by_interrupt(task):
+        with stopped_by_interrupt(task):
             try:
                 await task
                 interrupted = False
@@ -125,11 +125,11 @@ async def _probe(
     seen = run.seen
     if recording is not None:
         seen = [*seen, *_recorded(recording, seen)]
-    return _numbered(seen), interrupted
+    return numbered(seen), interrupted
 
 
 @contextlib.contextmanager
-def _stopped_by_interrupt(task: asyncio.Task[None]) -> Iterator[None]:
+def stopped_by_interrupt(task: asyncio.Task[None]) -> Iterator[None]:
     """Ctrl-C ends the task and leaves what it has seen."""
     loop = asyncio.get_running_loop()
     try:
@@ -162,7 +162,7 @@ def _recorded(recording: Recording, seen: Sequence[Observation]) -> list[Observa
     return [PacketsRecorded(id="", file=file, frames=captured.source.frames), *kept]
 
 
-def _numbered(seen: Sequence[Observation]) -> list[AnyObservation]:
+def numbered(seen: Sequence[Observation]) -> list[AnyObservation]:
     """In the order of time, with ids in that order."""
     numbers = count(1)
     ordered = sorted(seen, key=lambda item: getattr(item, "time", getattr(item, "started", 0.0)))

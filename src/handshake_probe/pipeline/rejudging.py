@@ -17,6 +17,7 @@ from handshake_probe.pipeline import symptoms
 from handshake_probe.report.sheet.embedded import documents_in
 
 _LIMIT = 1 << 30  # bytes of one file
+_ASKED = ("probe", "replay")  # kinds of measurement that were asked from a machine
 
 
 def load_measurements(path: str) -> list[Measurement]:
@@ -58,12 +59,13 @@ def judge_again(measurement: Measurement) -> Measurement:
 
 
 def _judged(measurement: Measurement) -> Measurement:
-    if measurement.kind == "probe":
+    if measurement.kind in _ASKED:
         return build_probe_measurement(
             source=measurement.source,
             software=measurement.software,
             keys=measurement.keys,
             observations=measurement.observations,
+            kind=measurement.kind,
         )
     alone = symptoms.judge_again(measurement)
     if alone is not None:
@@ -105,7 +107,7 @@ def diagnose(measurements: Sequence[Measurement]) -> list[Measurement]:
     probes = [m for m in again if m.kind == "probe"]
     if not probes:
         return again
-    return [m if m.kind == "probe" else _beside(m, nearest(m, probes)) for m in again]
+    return [m if m.kind in _ASKED else _beside(m, nearest(m, probes)) for m in again]
 
 
 def _beside(capture: Measurement, probe: Measurement) -> Measurement:

@@ -55,11 +55,12 @@ async def first_bytes(sock: socket.socket, patience: Patience) -> Listened:
     if ending is None:
         whole = len(data) >= NONCE_SIZE
         ending, failure = (None, None) if whole else (icmp, failure or TIMEOUT)
-    first = _inspected(data, first_at - start) if data else None
+    first = inspected(data, first_at - start) if data else None
     return Listened(data, loop.time() - start, first, ending, failure)
 
 
-def _inspected(data: bytes, seconds: float) -> FirstBytes:
+def inspected(data: bytes, seconds: float) -> FirstBytes:
+    """Look at what came first, so many seconds after the connection was up."""
     flaws, looks_like = inspect_nonce(data)
     whole = len(data) >= NONCE_SIZE
     odd = len(data) != NONCE_SIZE or flaws or looks_like

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from handshake_probe.keys.keyring import DeviceKey
-from handshake_probe.model.probed import Ending
+from handshake_probe.model.probed import Ending, HandshakeProbed
 from handshake_probe.model.vocabulary import Stage
 from handshake_probe.probe.failure import TIMEOUT
-from handshake_probe.probe.line import hear, leave, say
+from handshake_probe.probe.line import Heard, hear, leave, say
 from handshake_probe.protocol.connection import Connection
 from handshake_probe.protocol.events import (
     BlockState,
@@ -32,6 +32,8 @@ from handshake_probe.protocol.kinds import Kind
 from handshake_probe.protocol.played_events import Closed, CloseReason, HandshakeComplete
 from handshake_probe.protocol.settings import DeviceSettings, Generation, HeldKey
 from handshake_probe.protocol.state import Role
+
+Speak = Callable[[socket.socket, bytes], Awaitable[Heard]]  # sends; says what stopped it
 
 _NEVER = 1e9  # seconds: we ping when we want to
 _LONGEST = 60.0  # seconds for a handshake; a device waits 44 in all
@@ -68,19 +70,31 @@ def seat_settings(
     )
 
 
-class Seat:
-    """A connection that is up, and what became of it."""
+async def _at_once(sock: socket.socket, data: bytes) -> Heard:
+    return say(sock, data)
 
-    def __init__(self, sock: socket.socket, settings: DeviceSettings) -> None:
+
+class Seat:
+    """A connection that is up, and what became of it; `speak` says how its bytes leave."""
+
+    def __init__(
+        self, sock: socket.socket, settings: DeviceSettings, speak: Speak = _at_once
+    ) -> None:
         self.stage = Stage.TCP_ESTABLISHED
         self.credentials_open: bool | None = None
         self.signature_opens: bool | None = None
         self.pings_answered = 0
         self.ending: Ending | None = None  # None: it goes on
         self.failure: str | None = None
+        self.heard = b""  # before we spoke
+        self.heard_after: float = 0.0  # seconds, of the first byte
+        self.received = 0  # bytes in all
+        self._spoken = False
         self._loop = asyncio.get_running_loop()
+        self._up = self._loop.time()
         self.last_heard = self._loop.time()
         self._sock = sock
+        self._speak = speak
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._settings = replace(settings, ping_interval=_NEVER)
         self._connection = Connection(Role.DEVICE, self._settings, entropy=os.urandom)
@@ -88,7 +102,7 @@ class Seat:
 
     async def sit_down(self) -> bool:
         """Do the handshake; tell whether a session began."""
-        self._take(self._connection.start(self._loop.time()))
+        await self._take(self._connection.start(self._loop.time()))
         await self.stay(self._loop.time() + _LONGEST, lambda: self.stage is Stage.SESSION)
         if self.stage is not Stage.SESSION:
             self._end(Ending.SILENCE, TIMEOUT)
@@ -99,7 +113,7 @@ class Seat:
         if self.ending is not None:
             return False
         before, start = self.pings_answered, self._loop.time()
-        self._take(self._connection.ping(start))
+        await self._take(self._connection.ping(start))
         until = start + self._settings.ping_timeout
         await self.stay(until, lambda: self.pings_answered > before)
         answered = self.pings_answered > before
@@ -118,9 +132,29 @@ class Seat:
         if self.ending is None:
             says_goodbye, now = self._settings.traits.describes_itself, self._loop.time()
             end = self._connection.goodbye if says_goodbye else self._connection.close
-            self._take(end(now))
+            await self._take(end(now))
             self._end(Ending.OURSELVES, None)
         await leave(self._sock, self._settings.goodbye_wait)
+
+    def told(
+        self, observation_id: str, began: float, target: str, seconds: float
+    ) -> HandshakeProbed:
+        """Write down how far it came: `began` is a time, `seconds` how long it took."""
+        return HandshakeProbed(
+            id=observation_id,
+            time=began,
+            target=target,
+            device_id=self._settings.device_id,
+            stage=self.stage,
+            ended_by=self.ending or Ending.OURSELVES,
+            seconds=seconds,
+            failure=self.failure,
+            credentials_open=self.credentials_open,
+            signature_opens=self.signature_opens,
+            server_hello=self.stage is Stage.SESSION,
+            pings_answered=self.pings_answered,
+            product_id=self._settings.product_id,
+        )
 
     async def stay(self, until: float, done: Callable[[], bool] = lambda: False) -> None:
         """Answer what comes, as the device does, until `done`, the end, or a time of the loop."""
@@ -130,16 +164,17 @@ class Seat:
             now = self._loop.time()
             if heard.data:
                 self.last_heard = now
-                self._take(connection.receive_data(heard.data, now))
+                self._count(heard.data, now)
+                await self._take(connection.receive_data(heard.data, now))
             elif heard.ending is Ending.ICMP:
                 self._icmp = heard.failure  # the kernel goes on, and so do we
             elif heard.ending is not None:
                 reset = heard.ending is Ending.RESET
-                self._take(connection.receive_eof(now, reset=reset), heard.ending)
+                await self._take(connection.receive_eof(now, reset=reset), heard.ending)
             else:
-                self._take(connection.handle_timer(now))
+                await self._take(connection.handle_timer(now))
 
-    def _take(self, events: list[Event], by: Ending = Ending.OURSELVES) -> None:
+    async def _take(self, events: list[Event], by: Ending = Ending.OURSELVES) -> None:
         """Note what happened, and send what follows; `by` is what ends it if it is over."""
         for event in events:
             stage = _STAGES.get(type(event))
@@ -160,9 +195,16 @@ class Seat:
                     self._end(by, event.error.name.lower() if event.error else None)
         data = self._connection.data_to_send()
         if data:
-            stopped = say(self._sock, data)
+            self._spoken = True
+            stopped = await self._speak(self._sock, data)
             if stopped.ending is not None:
                 self._end(stopped.ending, stopped.failure)
+
+    def _count(self, data: bytes, now: float) -> None:
+        self.received += len(data)
+        if not self._spoken:
+            self.heard_after = self.heard_after or now - self._up
+            self.heard += data
 
     def _reach(self, stage: Stage) -> None:
         if stage.reached(self.stage):

@@ -65,18 +65,4 @@ async def stand_in(
                     break
         seconds = loop.time() - start
         await seat.stand_up()
-    return HandshakeProbed(
-        id=next_id(),
-        time=began,
-        target=str(target),
-        device_id=settings.device_id,
-        stage=seat.stage,
-        ended_by=seat.ending or Ending.OURSELVES,
-        seconds=seconds,
-        failure=seat.failure,
-        credentials_open=seat.credentials_open,
-        signature_opens=seat.signature_opens,
-        server_hello=seat.stage is Stage.SESSION,
-        pings_answered=seat.pings_answered,
-        product_id=settings.product_id,
-    )
+    return seat.told(next_id(), began, str(target), seconds)

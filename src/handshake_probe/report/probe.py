@@ -81,7 +81,7 @@ def show_tests(page: Page, measurement: Measurement) -> None:
     if rows:
         page.blank()
         page.line(("what was tested", "bold"), indent=2)
-        _table(page, rows)
+        test_table(page, rows)
     hops = [o for o in observations if isinstance(o, HopProbed) and o.purpose != "identity"]
     if hops:
         page.blank()
@@ -231,7 +231,8 @@ def _itself(test: UdpProbed) -> bool:
     return test.icmp is not None and test.icmp.source == test.target.rpartition(":")[0].strip("[]")
 
 
-def _table(page: Page, rows: Sequence[Row]) -> None:
+def test_table(page: Page, rows: Sequence[Row]) -> None:
+    """Test, where, result, and whether that is good; one below the other when narrow."""
     marks = {True: page.glyphs.good, False: page.glyphs.bad, None: page.glyphs.dot}
     styles = {True: "green", False: "red", None: "dim"}
     if page.narrow:

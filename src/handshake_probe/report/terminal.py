@@ -12,18 +12,21 @@ from handshake_probe.report.device import show_consequences, show_device, show_v
 from handshake_probe.report.findings import show_findings
 from handshake_probe.report.page import Page
 from handshake_probe.report.probe import PROBE_STAGES, show_tests
+from handshake_probe.report.replay import REPLAY_STAGES, show_runs
 from handshake_probe.report.safe import visible
 from handshake_probe.report.times import FULL_TIME, local_time
 from handshake_probe.report.words import counted, spaced
 
 _KEYS_NAMED = 4
+# What was asked from a machine: its stages in words, and what shows its tests.
+_ASKED = {"probe": (PROBE_STAGES, show_tests), "replay": (REPLAY_STAGES, show_runs)}
 
 
 def write_text(measurement: Measurement, stream: TextIO, *, messages: bool = False) -> None:
     """Writes the report of one measurement to `stream`, as wide as it is (80 in a pipe)."""
     page = Page(stream)
-    if measurement.kind == "probe":
-        _probe(page, measurement)
+    if measurement.kind in _ASKED:
+        _asked(page, measurement)
         return
     _source(page, measurement)
     if measurement.kind == "capture":
@@ -45,12 +48,13 @@ def write_text(measurement: Measurement, stream: TextIO, *, messages: bool = Fal
         page.line((_counts(measurement), "bold"), hang=2)
 
 
-def _probe(page: Page, measurement: Measurement) -> None:
+def _asked(page: Page, measurement: Measurement) -> None:
     source = measurement.source
     started = local_time(source.first, FULL_TIME) if source.first else ""
-    page.line((f"probe of {source.path} {page.glyphs.dot} {started}", "dim"), hang=2)
+    stages, show_tests = _ASKED[measurement.kind]
+    page.line((f"{measurement.kind} of {source.path} {page.glyphs.dot} {started}", "dim"), hang=2)
     page.blank()
-    show_verdict(page, measurement.verdict, PROBE_STAGES)
+    show_verdict(page, measurement.verdict, stages)
     show_tests(page, measurement)
     page.blank()
     page.line(("evidence", "bold"), indent=2)

@@ -20,6 +20,7 @@ from handshake_probe.model.probed import (
     IdleProbed,
     Lookup,
     PacketsRecorded,
+    ReplayProbed,
     TcpProbed,
     UdpProbed,
     VantageSeen,
@@ -72,6 +73,7 @@ class ProbeCase:
     udp: tuple[UdpProbed, ...]
     idle: tuple[IdleProbed, ...]
     handshakes: tuple[HandshakeProbed, ...]
+    replays: tuple[ReplayProbed, ...]
     recorded: PacketsRecorded | None
     packets: dict[str, ConnectionSeen]  # our endpoint → what its own packets showed
     topology: Topology
@@ -91,6 +93,7 @@ class ProbeCase:
             udp=of(UdpProbed),
             idle=of(IdleProbed),
             handshakes=of(HandshakeProbed),
+            replays=of(ReplayProbed),
             recorded=next(iter(of(PacketsRecorded)), None),
             packets={c.device: c for c in of(ConnectionSeen)},
             topology=Topology.read(observations),

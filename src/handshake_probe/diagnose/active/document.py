@@ -1,11 +1,13 @@
-"""The measurement document of a probe."""
+"""The measurement document of a probe, or of a replay."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from handshake_probe.diagnose.active.case import ProbeCase
-from handshake_probe.diagnose.active.judge import ProbeVerdict, judge_probe
+from handshake_probe.diagnose.active.judge import judge_probe
+from handshake_probe.diagnose.active.replay import judge_replay
+from handshake_probe.diagnose.active.verdict import ProbeVerdict
 from handshake_probe.diagnose.catalogue import CATALOGUE
 from handshake_probe.diagnose.judgement import Clue
 from handshake_probe.diagnose.remedies import filled
@@ -21,6 +23,11 @@ from handshake_probe.model.measurement import (
 from handshake_probe.model.observations import AnyObservation
 from handshake_probe.model.vocabulary import Cause, Severity
 
+_JUDGES: dict[str, Callable[[ProbeCase], ProbeVerdict]] = {
+    "probe": judge_probe,
+    "replay": judge_replay,
+}
+
 
 def build_probe_measurement(
     *,
@@ -28,15 +35,16 @@ def build_probe_measurement(
     software: Software,
     keys: Sequence[KeyUsed],
     observations: Sequence[AnyObservation],
+    kind: str = "probe",
 ) -> Measurement:
-    """Judge the observations of one run and write the document."""
+    """Judge the observations of one run, a "probe" or a "replay", and write the document."""
     case = ProbeCase.read(observations)
-    verdict = judge_probe(case)
+    verdict = _JUDGES[kind](case)
     clues = (*verdict.judgement.clues, *verdict.remarks)
     findings = [_finding(clue) for clue in clues]
     return Measurement(
         schema=SCHEMA,
-        kind="probe",
+        kind=kind,
         source=source,
         software=software,
         keys=list(keys),

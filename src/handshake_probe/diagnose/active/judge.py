@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from handshake_probe.diagnose.active import extras, lookups
 from handshake_probe.diagnose.active.carried import judge_connected
@@ -17,21 +17,11 @@ from handshake_probe.diagnose.active.vantage import (
     not_connected,
     without_ipv4,
 )
+from handshake_probe.diagnose.active.verdict import ProbeVerdict
 from handshake_probe.diagnose.judgement import Clue, Judgement, undecided
 from handshake_probe.model.vocabulary import SEVERITY_ORDER, Cause, Confidence, Mechanism, Stage
 
 _KEYS = (Cause.SERVER_KEY_MISMATCH, Cause.DEVICE_KEY_CORRUPTION, Cause.DEVICE_UNKNOWN)
-
-
-@dataclass(frozen=True)
-class ProbeVerdict:
-    """The judgement over one run, how far the handshake came, and all remarks."""
-
-    judgement: Judgement
-    stage: Stage
-    remarks: tuple[Clue, ...]
-    ruled_out: tuple[Cause, ...]
-    target: str | None
 
 
 def judge_probe(case: ProbeCase) -> ProbeVerdict:
