@@ -21,6 +21,7 @@ from handshake_probe.model.probed import (
     IcmpAnswer,
     IdleProbed,
     Lookup,
+    ReplayProbed,
     TcpProbed,
     UdpProbed,
     VantageSeen,
@@ -34,7 +35,9 @@ CONTROL = f"{CLOUD}:443"
 ROUTER, PROVIDER, BACKBONE = "192.168.1.1", "100.64.0.1", "203.0.113.254"
 
 
-def measured(*observations: Observation | Sequence[Observation]) -> Measurement:
+def measured(
+    *observations: Observation | Sequence[Observation], kind: str = "probe"
+) -> Measurement:
     """The document over observations, with ids and times in their order."""
     flat: list[Observation] = []
     for item in observations:
@@ -48,6 +51,7 @@ def measured(*observations: Observation | Sequence[Observation]) -> Measurement:
         software=Software(name="test", version="0"),
         keys=[],
         observations=numbered,
+        kind=kind,
     )
 
 
@@ -195,3 +199,21 @@ def idle(silence: float, kept: bool | None) -> IdleProbed:
 
 def udp(test: str, outcome: str, **changes: Any) -> UdpProbed:
     return UdpProbed(id="", time=0.0, target=f"{CLOUD}:5684", test=test, outcome=outcome, **changes)
+
+
+def replayed(purpose: str, content: str, **changes: Any) -> ReplayProbed:
+    """A run on which the cloud greets, takes 256 bytes, and closes."""
+    given: dict[str, Any] = {
+        "target": CONTROL if purpose == "other_port" else TARGET,
+        "outcome": Connect.CONNECTED,
+        "seconds": 0.03,
+        "first": FirstBytes(seconds=0.03, received=40, digest="a"),
+        "planned": 256,
+        "sent": 256,
+        "segments": 1,
+        "acknowledged": 256,
+        "delivery": Delivery.ACKNOWLEDGED,
+        "ended_by": Ending.CLOSED,
+        "ended_after": 0.1,
+    }
+    return ReplayProbed(id="", time=0.0, purpose=purpose, content=content, **(given | changes))

@@ -15,6 +15,7 @@ from coverage_key_files import KEY_FILES, KeyTold, checked, codes_in, files_betw
 from coverage_parts import Told
 from coverage_peers import LEAVING
 from coverage_probe import JOINT, PROBES, JointTold, ProbeTold
+from coverage_replay import REPLAYS
 from coverage_stories import STORIES, WORDS
 from coverage_symptoms import SYMPTOMS, Given, SymptomTold, facts_between, judged
 from handshake_probe.diagnose.catalogue import CATALOGUE
@@ -24,6 +25,7 @@ from handshake_probe.model.vocabulary import Cause, Mechanism
 NO_ACCUSATION = (Cause.HEALTHY, Cause.INCONCLUSIVE)
 TOO_LONG = ("HP610",)  # a flood: thousands of frames, all alike
 
+ASKED = PROBES | REPLAYS
 ALL = {**STORIES, **{str(word): told for word, told in WORDS.items()}}
 every_code = pytest.mark.parametrize(("code", "told"), STORIES.items(), ids=STORIES)
 every_word = pytest.mark.parametrize(("word", "told"), WORDS.items(), ids=map(str, WORDS))
@@ -35,12 +37,12 @@ def codes(told: Case, scratch: Path) -> set[str]:
 
 
 def test_every_code_has_its_stories() -> None:
-    assert {*STORIES, *PROBES, *JOINT, *SYMPTOMS, *KEY_FILES} == set(CATALOGUE)
+    assert {*STORIES, *ASKED, *JOINT, *SYMPTOMS, *KEY_FILES} == set(CATALOGUE)
 
 
 def test_every_cause_and_every_mechanism_has_a_story() -> None:
     stories: list[Told | ProbeTold | JointTold | SymptomTold] = [*ALL.values()]
-    stories += [*PROBES.values(), *JOINT.values(), *SYMPTOMS.values()]
+    stories += [*ASKED.values(), *JOINT.values(), *SYMPTOMS.values()]
     assert {told.cause for told in stories} == set(Cause)
     assert {told.mechanism for told in stories} == {None, *Mechanism}
 
@@ -101,10 +103,10 @@ def test_a_device_that_leaves_while_an_answer_is_outstanding_is_well(
     assert analyzed(told, tmp_path).verdict.cause is Cause.HEALTHY
 
 
-# The codes of a probe, alone and beside a capture.
+# The codes of a probe and of a replay, alone and beside a capture.
 
 
-@pytest.mark.parametrize(("code", "told"), PROBES.items(), ids=PROBES)
+@pytest.mark.parametrize(("code", "told"), ASKED.items(), ids=ASKED)
 def test_a_probes_code_is_reached_and_not_by_neighbours(code: str, told: ProbeTold) -> None:
     verdict = told.reached.verdict
     assert (verdict.cause, verdict.mechanism) == (told.cause, told.mechanism), verdict.summary

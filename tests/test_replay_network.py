@@ -20,7 +20,7 @@ from handshake_probe.probe.replay import OTHER_PORT, RANDOM_CONTROL, REPLAY
 from handshake_probe.probe.replay_run import ReplayPlan, ReplayRun
 from handshake_probe.protocol.layouts import IDENTITY_SIZE, NONCE_SIZE
 from lab_room import noise
-from probe_town import CLOUD_ADDRESS, ROUTER1, Serving, Town
+from probe_town import CLOUD_ADDRESS, ROUTER1, Serve, Serving, Town
 
 LACK = network.missing()
 pytestmark = pytest.mark.skipif(LACK is not None, reason=f"replays not run: {LACK}")
@@ -74,7 +74,9 @@ def town() -> Iterator[Town]:
 
 def compared(town: Town, port: int, other: int = OTHER, runs: int = 1) -> list[Measurement]:
     """Compare, that many times side by side."""
-    services = [(sock, refuses) for p in (port, other) for sock in town.listen(p)]
+    services: list[tuple[socket.socket, Serve]] = [
+        (sock, refuses) for p in (port, other) for sock in town.listen(p)
+    ]
 
     async def all_runs() -> list[Measurement]:
         async with Serving(services):

@@ -16,6 +16,7 @@ from handshake_probe.diagnose.catalogue import (
     network,
     peers,
     probe,
+    replay,
     server_key,
     symptoms,
 )
@@ -31,6 +32,7 @@ CATALOGUE: dict[str, Entry] = {
         peers,
         capture,
         probe,
+        replay,
         key_files,
         symptoms,
     )
