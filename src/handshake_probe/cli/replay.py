@@ -32,6 +32,8 @@ _HELP = "handshake-probe replay --help"
         "replay home.pcapng --to cloud.example:5683 --verbatim",
         "replay home.pcapng --to cloud.example --device-key photon.der --cloud-key cloud.pub.pem",
         "replay home.pcapng --to cloud.example --control random",
+        "replay home.pcapng --as-cloud --listen 0.0.0.0 --lab-keys keys/",
+        "replay home.pcapng --offline --keys keys/",
     ),
 )
 @click.argument("capture", metavar="CAPTURE")
@@ -41,6 +43,16 @@ _HELP = "handshake-probe replay --help"
     metavar="HOST[:PORT]",
     type=Target(CLOUD_PORT),
     help="Say the device's part to this cloud.",
+)
+@click.option(
+    "--as-cloud",
+    is_flag=True,
+    help="Play the cloud's part to devices that connect here, until Ctrl-C.",
+)
+@click.option(
+    "--offline",
+    is_flag=True,
+    help="Step through the recording on this terminal; nothing is sent.",
 )
 @click.option(
     "--stream",
@@ -85,6 +97,28 @@ _HELP = "handshake-probe replay --help"
     help="Keys to read the recording with, as with 'analyze'; may be repeated.",
 )
 @click.option(
+    "--listen",
+    metavar="HOST[:PORT]",
+    type=Target(CLOUD_PORT),
+    default="127.0.0.1",
+    show_default=True,
+    help="With --as-cloud: where; 0.0.0.0 lets in whoever can reach this machine.",
+)
+@click.option(
+    "--fault",
+    metavar="NAME",
+    help="With --as-cloud: this fault of 'lab faults' in place of what was recorded.",
+)
+@click.option(
+    "--lab-keys",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="lab-keys",
+    show_default=True,
+    help="With --as-cloud: the cloud's key and its register, as with 'lab cloud --keys'.",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["text", "json"]),
@@ -95,6 +129,8 @@ _HELP = "handshake-probe replay --help"
 def command(
     capture: str,
     target: tuple[str, int] | None,
+    as_cloud: bool,
+    offline: bool,
     stream: int | None,
     verbatim: bool,
     control: str | None,
@@ -105,6 +141,9 @@ def command(
     yes: bool,
     cloud_key: str | None,
     keys: tuple[str, ...],
+    listen: tuple[str, int],
+    fault: str | None,
+    folder: Path,
     form: str,
 ) -> ExitCode:
     """Say one side of a recorded handshake again.
@@ -113,11 +152,16 @@ def command(
     given, else with the recorded bytes, which a cloud must refuse and a middlebox treats alike.
     What the device said after its Hello is never repeated with a fresh key, but one ping.
 
-    At most 3 connections per comparison, 9 in all, one at a time and 1 second apart; at most 16 kB
-    each; pauses over 5 seconds are shortened.
+    With --as-cloud, the cloud's: with a fresh handshake, or --verbatim. With --offline, both, step
+    by step, with what each side knew and checked.
+
+    With --to, at most 3 connections for each thing compared, 9 in all, one at a time and 1 second
+    apart; at most 16 kB each; pauses over 5 seconds are shortened.
     """
-    if target is None:
-        raise click.UsageError("say where to: --to HOST")
+    if (target is not None) + as_cloud + offline != 1:
+        raise click.UsageError("say one of --to HOST, --as-cloud, --offline")
+    if fault and not as_cloud:
+        raise click.UsageError("--fault belongs to --as-cloud")
     if compare and control:
         raise click.UsageError("--compare includes --control random")
     if verbatim and device_key:
@@ -127,6 +171,14 @@ def command(
         for line in notes:
             complaints.note(line)
         found = recorded(capture, keyring=keyring, stream=stream)
+        if as_cloud:
+            from handshake_probe.cli.replay_cloud import as_cloud as play_cloud
+
+            return play_cloud(found, listen, folder, fault_name=fault, verbatim=verbatim)
+        if target is None:
+            from handshake_probe.cli.replay_offline import step_through
+
+            return step_through(found, keyring)
         return _to_cloud(
             found,
             target,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from handshake_probe.capture.inputs import STANDARD_INPUT, CaptureInput
@@ -13,9 +14,11 @@ from handshake_probe.model.vocabulary import Stage
 from handshake_probe.packets.decode import Decoder
 from handshake_probe.packets.flows import FlowPiece, FlowTable
 from handshake_probe.packets.recorded_talk import RecordedTalk, recorded_talk
-from handshake_probe.packets.units import Direction, Segment, StreamPiece
+from handshake_probe.packets.units import Direction, Segment, StreamData, StreamGap, StreamPiece
 from handshake_probe.pipeline.analysis import CLOUD_PORT, analyze
 from handshake_probe.pipeline.reading import wanted
+from handshake_probe.protocol.events import Event
+from handshake_probe.protocol.transcript import Transcript
 from handshake_probe.report.device import most_telling
 
 _MOST_PIECES = 20_000  # of one connection
@@ -29,7 +32,8 @@ class Recorded(NamedTuple):
     connection: ConnectionReport
     pieces: tuple[tuple[Direction, StreamPiece], ...]
     talk: RecordedTalk
-    midstream: bool
+    first_ns: int  # of the connection's first frame
+    midstream: bool  # its beginning was not captured
 
 
 def recorded(
@@ -58,7 +62,29 @@ def recorded(
     known = _ports(measurement) | ports | {CLOUD_PORT}
     pieces, first_ns, midstream = _pieces(path, connection.stream, known)
     talk = recorded_talk(first_ns, pieces)
-    return Recorded(measurement, device, connection, tuple(pieces), talk, midstream)
+    return Recorded(measurement, device, connection, tuple(pieces), talk, first_ns, midstream)
+
+
+def transcribed(
+    found: Recorded, keyring: Keyring
+) -> tuple[Sequence[Event], dict[Direction, bytes], int]:
+    """Return a connection's events, what each side sent up to its first gap, and when it began.
+
+    Of a connection whose beginning was not captured no bytes are given: nobody knows their place.
+    """
+    transcript = Transcript(keyring, midstream=found.midstream)
+    streams = {direction: bytearray() for direction in Direction}
+    whole = dict.fromkeys(Direction, not found.midstream)
+    last_ns, last_frame = found.first_ns, 0
+    for direction, piece in found.pieces:
+        transcript.feed(direction, piece)
+        last_ns, last_frame = piece.time_ns, piece.frame
+        if isinstance(piece, StreamData) and whole[direction]:
+            streams[direction] += piece.data
+        elif isinstance(piece, StreamGap):
+            whole[direction] = False
+    transcript.finish(last_ns, last_frame)
+    return transcript.events, {d: bytes(data) for d, data in streams.items()}, found.first_ns
 
 
 def _chosen(
