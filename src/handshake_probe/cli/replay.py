@@ -29,10 +29,10 @@ _HELP = "handshake-probe replay --help"
     "replay",
     epilog=examples(
         "replay home.pcapng --to device.spark.io --compare",
-        "replay home.pcapng --to cloud.example:5683 --verbatim",
-        "replay home.pcapng --to cloud.example --device-key photon.der --cloud-key cloud.pub.pem",
+        "replay home.pcapng --to cloud.example --verbatim",
+        "replay home.pcapng --to cloud.example --device-key photon.der",
         "replay home.pcapng --to cloud.example --control random",
-        "replay home.pcapng --as-cloud --listen 0.0.0.0 --lab-keys keys/",
+        "replay home.pcapng --as-cloud --listen 0.0.0.0",
         "replay home.pcapng --offline --keys keys/",
     ),
 )
