@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ from handshake_probe.cli.exits import ExitCode
 CAPTURES = Path(__file__).parent.parent / "captures"
 HEALTHY = str(CAPTURES / "healthy-brewskey-device-os-1.0.0.pcap")
 KEYS = str(CAPTURES / "healthy-brewskey-device-os-1.0.0.keys")
-UNCLAIMED = "unclaimed"
+PORTAL = str(CAPTURES / "blocked-captive-portal-http-redirect.pcap")
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -98,3 +101,24 @@ def test_a_claim_code_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
         shown += len(re.findall(r"decrypted +not shown", out))
         assert b"spark/device/claim/code".hex() not in re.sub(r"\s", "", out)
     assert shown
+
+
+def test_as_a_portal() -> None:
+    """What no cloud says is said byte for byte, until Ctrl-C."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+    command = (sys.executable, "-m", "handshake_probe", "replay", PORTAL, "--as-cloud")
+    process = subprocess.Popen(
+        (*command, "--listen", where), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stderr is not None
+        while where not in (line := process.stderr.readline()):
+            assert line, "it ended"
+        host, _, port = where.partition(":")
+        with socket.create_connection((host, int(port)), timeout=10) as sock:
+            assert sock.recv(200).startswith(b"HTTP/1.")
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+    assert process.returncode == ExitCode.HEALTHY
+    assert "recorded bytes" in out

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from handshake_probe.diagnose.active.document import build_probe_measurement
 from handshake_probe.lab import network
+from handshake_probe.lab.injector import sniffing_socket
 from handshake_probe.model.measurement import Measurement, Software, Source
 from handshake_probe.model.vocabulary import Cause, Mechanism
+from handshake_probe.packets.decode import Decoder
 from handshake_probe.packets.recorded_talk import Spoken
-from handshake_probe.packets.units import Direction
+from handshake_probe.packets.units import Direction, Frame, Segment
 from handshake_probe.pipeline.probing import numbered
 from handshake_probe.probe.patience import Patience
 from handshake_probe.probe.replay import OTHER_PORT, RANDOM_CONTROL, REPLAY
@@ -25,7 +28,8 @@ from probe_town import CLOUD_ADDRESS, ROUTER1, Serve, Serving, Town
 LACK = network.missing()
 pytestmark = pytest.mark.skipif(LACK is not None, reason=f"replays not run: {LACK}")
 
-QUICK = Patience(connect=1.5, nonce=0.7, more=0.25, delivery=2.5, reply=0.5, goodbye=0.3)
+# Long where an answer comes, which ends the wait.
+QUICK = Patience(connect=1.5, nonce=5.0, delivery=5.0, reply=5.0, goodbye=0.3)
 IDENTITY = noise(2 * IDENTITY_SIZE)[IDENTITY_SIZE:]  # nothing but itself looks like it
 SCRIPT = (
     Spoken(Direction.CLOUD_TO_DEVICE, 0.01, NONCE_SIZE, None, 4),
@@ -130,3 +134,25 @@ def test_ten_of_ten(
         for m in compared(town, port, other, RUNS)
     ]
     assert told == [([code], cause, mechanism)] * RUNS
+
+
+def test_recorded_segments_leave_as_they_were(town: Town) -> None:
+    sniffer = town.within(ROUTER1, partial(sniffing_socket, "in1", 4))
+    with sniffer:
+        compared(town, 9000)
+        decoder, said = Decoder(), list[tuple[int, bytes]]()
+        while True:
+            try:
+                data = sniffer.recv(65_536)
+            except BlockingIOError:
+                break
+            seen = decoder.decode(Frame(1, 0, 1, 0, data, len(data)))
+            if isinstance(seen, Segment) and seen.payload and seen.source.port not in (9000, OTHER):
+                said.append((seen.destination.port, seen.payload))
+    verbatim = [(port, payload) for port, payload in said if payload in IDENTITY]
+    recorded = [IDENTITY[:100], IDENTITY[100:]]
+    assert [payload for port, payload in verbatim if port == 9000] == recorded * 2
+    assert [payload for port, payload in verbatim if port == OTHER] == recorded * 2
+    random = [payload for port, payload in said if port == 9000 and payload not in IDENTITY]
+    assert list(map(len, random)) == [100, 156] * 2
+    assert len(set(random)) == 4

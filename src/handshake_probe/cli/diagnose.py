@@ -54,5 +54,5 @@ def command(files: tuple[str, ...], form: str) -> ExitCode:
         if number:
             sys.stdout.write("\n")
         write_text(measurement, sys.stdout)
-    captures = [m for m in judged if m.kind != "probe"]
+    captures = [m for m in judged if m.kind not in ("probe", "replay")]
     return merged(exit_code_of(m.verdict.cause) for m in captures or judged)

@@ -30,7 +30,7 @@ _HELP = "handshake-probe replay --help"
     epilog=examples(
         "replay home.pcapng --to device.spark.io --compare",
         "replay home.pcapng --to cloud.example --verbatim",
-        "replay home.pcapng --to cloud.example --device-key photon.der",
+        "replay home.pcapng --to HOST --device-key photon.der",
         "replay home.pcapng --to cloud.example --control random",
         "replay home.pcapng --as-cloud --listen 0.0.0.0",
         "replay home.pcapng --offline --keys keys/",

@@ -32,7 +32,8 @@ def as_cloud(
         if not verbatim:
             complaints.note("what the recorded cloud said is no handshake: sent as it was recorded")
         return _serve(VerbatimCloud(found.talk, Journal(show)), where, ())
-    return _serve(_cloud(fault, folder), where, told(fault))
+    notes = told(fault) if fault_name else (fault.line,)
+    return _serve(_cloud(fault, folder), where, notes)
 
 
 def _cloud(fault: Fault, folder: Path) -> Cloud:

@@ -29,6 +29,13 @@ _LONGEST = 60.0  # seconds to wait for a device that says nothing
 _AT_ONCE = 16  # connections; more wait to be accepted
 _READ = 4096
 _NO_LINGER = struct.pack("ii", 1, 0)  # closing then sends a RST
+_MOMENTS = {
+    START: "it accepted",
+    "nonce_received": "its nonce",
+    "identity_test": "the identity",
+    "credentials_received": "its credentials",
+    "handshake_complete": "both Hellos",
+}
 _D, _C = Direction.DEVICE_TO_CLOUD, Direction.CLOUD_TO_DEVICE
 _WAITS = {0: Phase.IDLE, 1: Phase.HANDSHAKE, 2: Phase.HELLO}  # by the cloud's turn
 
@@ -97,7 +104,7 @@ def _told(cut: Cut | None, delay: Delay | None) -> str:
         what = {Phase.IDLE: "its nonce", Phase.HANDSHAKE: "its credentials"}
         parts.append(f"takes {delay.seconds:.1f} s for {what.get(delay.phase, 'its Hello')}")
     if cut is not None:
-        where = "it accepted" if cut.at == START else cut.at.replace("_", " ")
+        where = _MOMENTS[cut.at]
         how = "closes" if cut.ending is Ending.CLOSE else "falls silent"
         parts.append(f"{how} after {where}")
     return "as recorded: " + (", ".join(parts) or "does all of it right")

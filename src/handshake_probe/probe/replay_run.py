@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.model.observation import Observation
 from handshake_probe.model.probed import Connect, ReplayProbed
 from handshake_probe.packets.recorded_talk import Spoken
@@ -75,12 +76,12 @@ class ReplayRun:
         self._next_id = lambda: f"o{next(numbers)}"
 
     async def go(self) -> None:
-        """Do everything; returns when all is done."""
+        """Do everything; returns when all is done. Raises HandshakeProbeError: no address."""
         plan = self._plan
         address = await self._address()
-        self.seen.append(look_around(address, self._next_id, resolvers=system_resolvers()))
         if address is None:
-            return
+            raise HandshakeProbeError(f"{plan.host}: no address was found for this name")
+        self.seen.append(look_around(address, self._next_id, resolvers=system_resolvers()))
         arms = [self._arm(purpose, address) for purpose in plan.arms]
         for arm in arms * RUNS:
             await self._run(arm)

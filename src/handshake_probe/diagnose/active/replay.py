@@ -27,6 +27,10 @@ from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Stage
 from handshake_probe.protocol.layouts import IDENTITY_SIZE
 
 RUNS = 2  # that must agree before they count
+COMPARE = (
+    "`handshake-probe replay CAPTURE --to HOST --compare`: the recorded bytes, random ones and "
+    "another port beside each other."
+)
 SETTLES = "`handshake-probe probe HOST` on the same network: it finds who stops the packets, where."
 _BOTH = (Cause.NETWORK_BLOCKED, Cause.SERVER_FAULT)
 
@@ -149,14 +153,14 @@ def _judge(case: ProbeCase) -> Judgement:
     if own in (Fate.UNHEARD, Fate.FOREIGN, Fate.CLOSED_EARLY):
         return _unclear(own, evidence)
     if random is None or (random not in _BYTES_PASS and other is None):
-        return _unsettled((), evidence, own)
+        return _unsettled(arms["replay"], evidence, own)
     if random in _BYTES_PASS:
         return _by_content(own, arms["replay"], other, evidence)
     resets = (Fate.CUT, Fate.RESET)
     if other is not None and (random is own or (random in resets and own in resets)):
         own = own if random is own else Fate.RESET
         return _by_port_or_shape(own, arms, other, evidence)
-    return _unsettled((), evidence, own)
+    return _unsettled(arms["replay"], evidence, own, SETTLES)
 
 
 def _passes(case: ProbeCase, runs: Sequence[ReplayProbed]) -> Judgement:
@@ -206,7 +210,10 @@ def _unclear(own: Fate, evidence: tuple[str, ...]) -> Judgement:
 
 
 def _unsettled(
-    runs: Sequence[ReplayProbed], evidence: tuple[str, ...], own: Fate | None = None
+    runs: Sequence[ReplayProbed],
+    evidence: tuple[str, ...],
+    own: Fate | None = None,
+    settles: str = COMPARE,
 ) -> Judgement:
     if own is not None:
         text = f"The recorded part {_TOLD[own]}; the controls are missing, or do not agree."
@@ -220,8 +227,7 @@ def _unsettled(
         _mechanism(own, runs) if own else Mechanism.NO_TRAFFIC,
         Clue("HP190", text, evidence, Confidence.POSSIBLE),
         text,
-        "`handshake-probe replay CAPTURE --to HOST --compare`: the recorded bytes, random ones and "
-        "another port beside each other.",
+        settles,
     )
 
 
@@ -317,7 +323,7 @@ def _by_port_or_shape(
             others=(Cause.SERVER_FAULT,),
             assumption="that the cloud's host itself takes data",
         )
-    return _unsettled((), evidence, own)
+    return _unsettled(runs, evidence, own, SETTLES)
 
 
 def _mechanism(own: Fate, runs: Sequence[ReplayProbed]) -> Mechanism:
