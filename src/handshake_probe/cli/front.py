@@ -36,7 +36,6 @@ Find out why a Particle or Spark device does not get through to its cloud.
 
 Commands ('{PROGRAM} COMMAND --help' tells more):
 {_LINES}
-
 Options: --version shows the version, -h or --help this page.
 Exit codes: 0 healthy, 1 a cause was found, 2 usage or unreadable input,
 3 inconclusive, 4 could not run, 130 interrupted.
