@@ -20,6 +20,7 @@ from handshake_probe.diagnose.catalogue import (
     network,
     peers,
     probe,
+    replay,
     server_key,
     symptoms,
 )
@@ -29,6 +30,7 @@ from handshake_probe.keys import defects
 ROOMS = {
     network: "1",
     probe: "1",
+    replay: "1",
     server_key: "2",
     device_key: "3",
     account: "4",

@@ -11,6 +11,9 @@ from handshake_probe.model.measurement import Measurement, from_json, to_json
 from handshake_probe.model.probed import Connect, Delivery, Ending, FirstBytes, ReplayProbed
 from handshake_probe.model.vocabulary import Cause, Mechanism, Stage
 from handshake_probe.pipeline.rejudging import diagnose
+from handshake_probe.pipeline.reporting import compose_report
+from handshake_probe.report.sheet.files import Form, written
+from handshake_probe.report.sheet.redaction import Level
 from probed import measured, replayed, stand_in, vantage
 
 HEALTHY, BLOCKED, UNDECIDED = Cause.HEALTHY, Cause.NETWORK_BLOCKED, Cause.INCONCLUSIVE
@@ -136,3 +139,16 @@ def test_through_a_tunnel_nothing_is_concluded() -> None:
     runs = (own(**CUT), random(), other())
     verdict = measured(tunnel, *runs, *runs, kind="replay").verdict
     assert (verdict.cause, verdict.mechanism) == (UNDECIDED, Mechanism.OTHER_PATH)
+
+
+def test_a_replay_in_a_report_for_others() -> None:
+    """Its own runs are shown, and nothing but endpoints stands where endpoints belong."""
+    blocked = twice(own(**CUT), random(), other())
+    for level in Level:
+        composed = compose_report([blocked], level, made=0.0)
+        told = written(
+            composed.report, composed.documents, Form.TEXT, 0.0, public=composed.public
+        ).decode()
+        assert "recorded bytes" in told
+        assert "control: random bytes" in told
+        assert "HP186" in told

@@ -10,7 +10,7 @@ from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
-from handshake_probe.model.measurement import to_json
+from handshake_probe.model.measurement import ASKED, to_json
 from handshake_probe.pipeline.rejudging import diagnose, load_measurements
 from handshake_probe.report.safe import safe_json
 
@@ -54,5 +54,5 @@ def command(files: tuple[str, ...], form: str) -> ExitCode:
         if number:
             sys.stdout.write("\n")
         write_text(measurement, sys.stdout)
-    captures = [m for m in judged if m.kind not in ("probe", "replay")]
+    captures = [m for m in judged if m.kind not in ASKED]
     return merged(exit_code_of(m.verdict.cause) for m in captures or judged)

@@ -257,7 +257,7 @@ def _to_cloud(
     try:
         measurement = replay(
             plan,
-            capture=f"{Path(capture).name}, connection {number},",
+            sha256=found.measurement.source.sha256,
             tell=lambda told: complaints.say(f"{told.arm}: {told.text}"),
             keys=keys_used(used),
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from handshake_probe.diagnose.joint import SAME_TIME
-from handshake_probe.model.measurement import Measurement
+from handshake_probe.model.measurement import ASKED, Measurement
 from handshake_probe.model.probed import VantageSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Stage
 
@@ -59,11 +59,11 @@ def _proof(one: Measurement, other: Measurement) -> tuple[str, Cause | None]:
             return f"Nothing: {name} is inconclusive by itself.", None
     if one.kind != other.kind:
         return (
-            "Nothing by itself: a capture and a probe are two views of one network. "
+            f"Nothing by itself: a {one.kind} and a {other.kind} are two views of one network. "
             "`handshake-probe diagnose` judges them side by side.",
             None,
         )
-    return (_probes if one.kind == "probe" else _captures)(one, other)
+    return (_probes if one.kind in ASKED else _captures)(one, other)
 
 
 def _probes(one: Measurement, other: Measurement) -> tuple[str, Cause | None]:
@@ -123,15 +123,15 @@ def _blocked(one: Measurement, other: Measurement) -> str | None:
 
 def _caveats(one: Measurement, other: Measurement) -> list[str]:
     found = []
-    if one.kind == "probe" and one.source.path != other.source.path:
+    if one.kind in ASKED and one.source.path != other.source.path:
         found.append(f"They asked for different clouds: {one.source.path}, {other.source.path}.")
     networks = _network(one), _network(other)
-    if one.kind == "probe" and None in networks:
+    if one.kind in ASKED and None in networks:
         found.append("The network of one of them is not known.")
-    elif one.kind == "probe" and networks[0] == networks[1]:
+    elif one.kind in ASKED and networks[0] == networks[1]:
         found.append(f"Were it two networks, they would look alike: {networks[0]}.")
     devices = _devices(one), _devices(other)
-    if one.kind != "probe" and not set(devices[0]) & set(devices[1]):
+    if one.kind not in ASKED and not set(devices[0]) & set(devices[1]):
         found.append("That it is the same device is not shown: neither id nor hardware address.")
     gap = _gap(one, other)
     if gap is None:

@@ -19,6 +19,7 @@ from handshake_probe.model.vocabulary import (
 )
 
 SCHEMA = "handshake-probe/measurement/1"
+ASKED = ("probe", "replay")  # kinds of a document that tells what was asked from a machine
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,13 +11,12 @@ from handshake_probe.diagnose.active.document import build_probe_measurement
 from handshake_probe.diagnose.document import build_measurement, overall
 from handshake_probe.diagnose.joint import judge_jointly, nearest
 from handshake_probe.errors import UnreadableInput
-from handshake_probe.model.measurement import ConnectionReport, Measurement, from_json
+from handshake_probe.model.measurement import ASKED, ConnectionReport, Measurement, from_json
 from handshake_probe.model.observations import CaptureSeen
 from handshake_probe.pipeline import symptoms
 from handshake_probe.report.sheet.embedded import documents_in
 
 _LIMIT = 1 << 30  # bytes of one file
-_ASKED = ("probe", "replay")  # kinds of measurement that were asked from a machine
 
 
 def load_measurements(path: str) -> list[Measurement]:
@@ -59,7 +58,7 @@ def judge_again(measurement: Measurement) -> Measurement:
 
 
 def _judged(measurement: Measurement) -> Measurement:
-    if measurement.kind in _ASKED:
+    if measurement.kind in ASKED:
         return build_probe_measurement(
             source=measurement.source,
             software=measurement.software,
@@ -107,7 +106,7 @@ def diagnose(measurements: Sequence[Measurement]) -> list[Measurement]:
     probes = [m for m in again if m.kind == "probe"]
     if not probes:
         return again
-    return [m if m.kind in _ASKED else _beside(m, nearest(m, probes)) for m in again]
+    return [m if m.kind in ASKED else _beside(m, nearest(m, probes)) for m in again]
 
 
 def _beside(capture: Measurement, probe: Measurement) -> Measurement:

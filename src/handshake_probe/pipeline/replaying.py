@@ -19,7 +19,7 @@ from handshake_probe.probe.replay_run import ReplayPlan, ReplayRun, Told
 def replay(
     plan: ReplayPlan,
     *,
-    capture: str,
+    sha256: str,
     tell: Callable[[Told], None],
     keys: Sequence[KeyUsed] = (),
 ) -> Measurement:
@@ -27,7 +27,7 @@ def replay(
 
     Args:
         plan: What to send where.
-        capture: The name of the recording, for the document.
+        sha256: Of the recording, for the document.
         tell: Called after each connection.
         keys: The keys the plan rests on, for the document.
 
@@ -38,8 +38,8 @@ def replay(
     observations, interrupted = asyncio.run(_replay(plan, tell))
     measurement = build_probe_measurement(
         source=Source(
-            path=f"{capture} to {plan.target}",
-            sha256="",
+            path=plan.target,
+            sha256=sha256,
             frames=0,
             truncated=interrupted,
             format="replay",

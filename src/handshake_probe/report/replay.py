@@ -45,7 +45,7 @@ def show_runs(page: Page, measurement: Measurement) -> None:
     """One line for each connection, the runs of an arm beside each other."""
     runs = [o for o in measurement.observations if isinstance(o, ReplayProbed)]
     rows = [
-        Row(_name(run), run.target, *_result(run))
+        Row(replay_name(run), run.target, *replay_result(run))
         for run in sorted(runs, key=lambda run: (_ORDER.index(run.purpose), run.time))
     ]
     rows += [
@@ -59,11 +59,13 @@ def show_runs(page: Page, measurement: Measurement) -> None:
         test_table(page, rows)
 
 
-def _name(run: ReplayProbed) -> str:
+def replay_name(run: ReplayProbed) -> str:
+    """What was sent, in words."""
     return "control: another port" if run.purpose == "other_port" else _CONTENTS[run.content]
 
 
-def _result(run: ReplayProbed) -> tuple[str, bool | None]:
+def replay_result(run: ReplayProbed) -> tuple[str, bool | None]:
+    """What became of it, and whether that is good."""
     control = run.purpose != "replay"
     if run.outcome is not Connect.CONNECTED:
         return _CONNECTS[run.outcome], None if control else False

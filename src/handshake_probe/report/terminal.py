@@ -18,6 +18,7 @@ from handshake_probe.report.times import FULL_TIME, local_time
 from handshake_probe.report.words import counted, spaced
 
 _KEYS_NAMED = 4
+_HEADINGS = {"probe": "probe of", "replay": "recorded handshake to"}
 # What was asked from a machine: its stages in words, and what shows its tests.
 _ASKED = {"probe": (PROBE_STAGES, show_tests), "replay": (REPLAY_STAGES, show_runs)}
 
@@ -52,7 +53,9 @@ def _asked(page: Page, measurement: Measurement) -> None:
     source = measurement.source
     started = local_time(source.first, FULL_TIME) if source.first else ""
     stages, show_tests = _ASKED[measurement.kind]
-    page.line((f"{measurement.kind} of {source.path} {page.glyphs.dot} {started}", "dim"), hang=2)
+    page.line(
+        (f"{_HEADINGS[measurement.kind]} {source.path} {page.glyphs.dot} {started}", "dim"), hang=2
+    )
     page.blank()
     show_verdict(page, measurement.verdict, stages)
     show_tests(page, measurement)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from handshake_probe.model.measurement import DeviceReport, Finding, Measurement, Verdict
+from handshake_probe.model.measurement import ASKED, DeviceReport, Finding, Measurement, Verdict
 from handshake_probe.model.observations import CaptureSeen
 from handshake_probe.model.probed import VantageSeen
 from handshake_probe.model.vocabulary import SEVERITY_ORDER, Confidence
@@ -63,7 +63,7 @@ def _rank(subject: Subject) -> tuple[int, int, bool]:
 def case_of(subject: Subject, texts: dict[str, Texts]) -> Case:
     """The subject as a report tells it."""
     measurement, device = subject.measurement, subject.device
-    is_probe = measurement.kind == "probe"
+    is_probe = measurement.kind in ASKED
     verdict = subject.verdict
     return Case(
         title=_title(subject),
@@ -83,7 +83,7 @@ def _tests(subject: Subject) -> tuple[Test, ...]:
     measurement, device = subject.measurement, subject.device
     if device is not None:
         return device_tests(measurement, device)
-    if measurement.kind == "probe":
+    if measurement.kind in ASKED:
         return probe_tests(measurement)
     return shown_tests(measurement, None)
 
@@ -94,6 +94,8 @@ def _title(subject: Subject) -> str:
         return f"Device {device.address}" if device.address else "The device"
     if measurement.kind == "probe":
         return f"Probe of {visible(measurement.source.path, 80)}"
+    if measurement.kind == "replay":
+        return f"Recorded handshake to {visible(measurement.source.path, 80)}"
     return _TITLES.get(measurement.kind, "Capture without a device")
 
 
@@ -112,7 +114,7 @@ def _facts(subject: Subject) -> Iterable[Fact]:
         else:
             told = _SAME[vantage.device_network]
             yield Fact("Device's network", f"{told} (device {vantage.device})")
-    if measurement.kind == "probe":
+    if measurement.kind in ASKED:
         yield Fact("Tested", f"{visible(source.path, 80)}, by sending to it from that computer")
     elif measurement.kind in _TITLES:
         named = f", {visible(source.path, 80)}" if source.path else ""

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from handshake_probe import __version__
-from handshake_probe.model.measurement import Measurement, to_json
+from handshake_probe.model.measurement import ASKED, Measurement, to_json
 from handshake_probe.model.vocabulary import Cause
 from handshake_probe.report.device import DEVICE_STAGES
 from handshake_probe.report.probe import PROBE_STAGES
@@ -101,7 +101,7 @@ def _compared(subjects: Sequence[Subject]) -> str:
     for other in others:
         if other.measurement is lead.measurement:
             continue
-        what = "the probe" if other.measurement.kind == "probe" else "a capture"
+        what = f"the {other.measurement.kind}" if other.measurement.kind in ASKED else "a capture"
         told.append(f"{what} ({_place(other)}): {other.verdict.cause.replace('_', ' ')}")
     return "; ".join(told[:4])
 

@@ -14,12 +14,14 @@ from handshake_probe.model.probed import (
     DnsProbed,
     HandshakeProbed,
     IdleProbed,
+    ReplayProbed,
     TcpProbed,
     UdpProbed,
 )
 from handshake_probe.model.symptoms import AttemptEnd, DeviceLogSeen, LedSeen, LogAttempt
 from handshake_probe.model.vocabulary import Cause, Stage
 from handshake_probe.report.probe import PURPOSES, UDP_TESTS, Row, dns_rows, tcp_result, udp_result
+from handshake_probe.report.replay import replay_name, replay_result
 from handshake_probe.report.sheet.content import Mark, Test
 from handshake_probe.report.sheet.times import clock, seconds_of
 from handshake_probe.report.words import ENDINGS, STAGES, counted, spaced
@@ -36,13 +38,14 @@ def mark_of(good: bool | None) -> Mark:
 
 
 def probe_tests(measurement: Measurement) -> tuple[Test, ...]:
-    """The tests of a probe: the cloud's port first, then what stands beside it."""
+    """The tests of a probe or a replay: the cloud's port first, then what stands beside it."""
     observations: Sequence[Observation] = measurement.observations
     tests: list[Test] = []
     order = list(PURPOSES)
     attempts = [o for o in observations if isinstance(o, TcpProbed)]
     for attempt in sorted(attempts, key=lambda a: (order.index(a.purpose), a.target, a.time)):
         tests.append(_attempt(attempt))
+    tests += [_replay(o) for o in observations if isinstance(o, ReplayProbed)]
     tests += _lookups([o for o in observations if isinstance(o, DnsProbed)])
     tests += _others(observations)
     return _grouped(tests)
@@ -61,6 +64,19 @@ def _attempt(attempt: TcpProbed) -> Test:
         mark=mark_of(good),
         times=1,
         control=control,
+    )
+
+
+def _replay(run: ReplayProbed) -> Test:
+    result, good = replay_result(run)
+    return Test(
+        when=clock(run.time),
+        what=replay_name(run),
+        where=f"TCP {run.target}",
+        result=result,
+        mark=mark_of(good),
+        times=1,
+        control=run.purpose != "replay",
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 from handshake_probe.model.measurement import (
+    ASKED,
     ConnectionReport,
     DeviceReport,
     EventEntry,
@@ -47,6 +48,7 @@ from handshake_probe.model.probed import (
     IcmpAnswer,
     IdleProbed,
     PacketsRecorded,
+    ReplayProbed,
     TcpProbed,
     UdpProbed,
     VantageSeen,
@@ -99,6 +101,7 @@ _FIELDS: dict[tuple[type, str], What] = {
     (UdpProbed, "target"): What.ENDPOINT,
     (IdleProbed, "target"): What.ENDPOINT,
     (HandshakeProbed, "target"): What.ENDPOINT,
+    (ReplayProbed, "target"): What.ENDPOINT,
     (DeviceLogSeen, "address"): What.ADDRESS,
     (DeviceLogSeen, "device"): What.ADDRESS,
     (DeviceLogSeen, "device_id"): What.DEVICE_ID,
@@ -204,7 +207,7 @@ class _Change:
     def __init__(
         self, measurement: Measurement, level: Level, pseudonyms: Pseudonyms | None
     ) -> None:
-        self._probe = measurement.kind == "probe"
+        self._probe = measurement.kind in ASKED
         self._level = level
         self._pseudonyms = pseudonyms
 
@@ -283,7 +286,7 @@ def _learn(pseudonyms: Pseudonyms, measurement: Measurement) -> None:
             pseudonyms.host_name(text)
         elif what is What.PRIVATE_NAME:
             pseudonyms.hide(text, "[name]")
-    if measurement.kind == "probe":
+    if measurement.kind in ASKED:
         host = measurement.source.path.rpartition(":")[0].strip("[]")
         if not is_address(host):
             pseudonyms.host_name(host)
