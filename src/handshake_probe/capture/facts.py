@@ -29,7 +29,7 @@ class CaptureFacts:
     frames: int = 0  # as Wireshark counts them, the few that hold no packet included
     interfaces: list[CaptureInterface] = field(default_factory=list)
     first_ns: int | None = None  # time of the first frame, selected or not
-    last_ns: int = 0  # the latest time of any frame
+    last_ns: int = 0  # the latest time of any frame, or the end that a pcapng file tells
     sections: int = 1
     section_comments: int = 0
     packet_comments: int = 0

@@ -151,6 +151,19 @@ def open_capture(path: str | Path) -> CaptureFile:
     return CaptureInput(path, Engine.OWN).open()
 
 
+def open_stream(name: str, stream: BinaryIO) -> CaptureFile:
+    """Read a capture from a pipe as it comes, once; waits for its first bytes.
+
+    Args:
+        name: What the pipe is called in a complaint.
+        stream: Unbuffered; it belongs to the capture from now on.
+
+    Raises:
+        UnreadableInput: what comes is no capture.
+    """
+    return _capture(name, FileBytes(stream), None)
+
+
 def _open_regular(path: str | Path) -> BinaryIO:
     try:
         # Asked before opening: opening a FIFO would wait for a writer.

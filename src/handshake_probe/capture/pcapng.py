@@ -40,6 +40,7 @@ _OPTION_COMMENT = 1
 _OPTION_NAME = 2
 _OPTION_TIME_RESOLUTION = 9
 _OPTION_TIME_OFFSET = 14
+_OPTION_CAPTURE_END = 3
 _OPTION_INTERFACE_DROPS = 5
 _OPTION_SYSTEM_DROPS = 7
 
@@ -263,6 +264,13 @@ class PcapngReader:
         if interface >= len(self._clocks):
             return
         options = self._options(body, 12)
+        end = options.get(_OPTION_CAPTURE_END, b"")
+        if len(end) == 8 and self._facts.first_ns is not None:
+            # It listened until then: silence after the last frame is seen, too.
+            high, low = struct.unpack(self._layouts.order + "II", end)
+            multiplier, divisor, shift = self._clocks[interface]
+            units = high << 32 | low
+            self._facts.note_time(bounded_time(units * multiplier // divisor + shift))
         counters = [
             int.from_bytes(options[code], "little" if self._layouts.order == "<" else "big")
             for code in (_OPTION_INTERFACE_DROPS, _OPTION_SYSTEM_DROPS)

@@ -94,9 +94,7 @@ def _analyze(
     given: CaptureInput, keyring: Keyring, ports: frozenset[int]
 ) -> tuple[Measurement, bool]:
     known = frozenset({CLOUD_PORT}) | ports
-    tried = keyring
-    if not keyring.cloud:
-        tried = replace(keyring, cloud=(PARTICLE_CLOUD,))
+    tried = keys_to_try(keyring)
     with given.open(wanted(given, known)) as capture:
         reading = read_capture(given, capture, tried, known)
         source = _source(str(given.path), capture, reading)
@@ -112,12 +110,22 @@ def _analyze(
                 facts = _capture_seen(capture, reading, known, other_port)
     if given.sieved and not reading.interrupted:
         reading.hosts = hosts_again(given, reading, known)
-    observations = _observe(reading, facts)
+    return judged(reading, facts, source, keyring), reading.interrupted
+
+
+def keys_to_try(keyring: Keyring) -> Keyring:
+    """The user's keys; Particle's public key where they name no cloud's."""
+    return keyring if keyring.cloud else replace(keyring, cloud=(PARTICLE_CLOUD,))
+
+
+def judged(reading: Reading, seen: CaptureSeen, source: Source, keyring: Keyring) -> Measurement:
+    """Judge what was read with `keys_to_try(keyring)`."""
+    observations = _observe(reading, seen)
     used = keys_used(keyring)
-    if tried is not keyring:
+    if not keyring.cloud:
         observations, applies = settle_particle_key(observations)
-        used += keys_used(Keyring(cloud=tried.cloud)) if applies else []
-    measurement = build_measurement(
+        used += keys_used(keys_to_try(Keyring())) if applies else []
+    return build_measurement(
         kind="capture",
         source=source,
         software=Software(name="handshake-probe", version=__version__),
@@ -125,7 +133,6 @@ def _analyze(
         observations=observations,
         events=reading.events,
     )
-    return measurement, reading.interrupted
 
 
 def _source(path: str, capture: CaptureFile, reading: Reading) -> Source:

@@ -106,10 +106,11 @@ def diagnose(measurements: Sequence[Measurement]) -> list[Measurement]:
     probes = [m for m in again if m.kind == "probe"]
     if not probes:
         return again
-    return [m if m.kind in ASKED else _beside(m, nearest(m, probes)) for m in again]
+    return [m if m.kind in ASKED else beside(m, nearest(m, probes)) for m in again]
 
 
-def _beside(capture: Measurement, probe: Measurement) -> Measurement:
+def beside(capture: Measurement, probe: Measurement) -> Measurement:
+    """The capture's measurement, its devices judged with what the probe found."""
     judged, added = judge_jointly(capture, probe)
     findings = [*added, *judged.findings]
     return msgspec.structs.replace(

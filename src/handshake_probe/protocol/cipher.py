@@ -7,7 +7,7 @@ but the padding.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -33,6 +33,10 @@ class SessionCipher:
     def __init__(self, session: Session) -> None:
         self._iv = session.iv
         self._blocks = Cipher(algorithms.AES(session.key), modes.ECB()).decryptor()
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """Return itself: no record changes it, and OpenSSL's object cannot be copied."""
+        return self
 
     def open(self, record: Record) -> Opened | None:
         """Decrypt a record; None when nothing of it can be known.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from handshake_probe.packets.units import GapReason, StreamData, StreamGap
 
@@ -22,6 +22,10 @@ class Chunk(NamedTuple):
     data: memoryview | None  # cutting a view copies nothing
     doubtful: bool  # a gap nobody acknowledged: its bytes may never have been delivered
     mark: Mark
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """Return itself: nothing in it changes, and a view cannot be copied."""
+        return self
 
 
 class Taken(NamedTuple):

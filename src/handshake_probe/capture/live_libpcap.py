@@ -1,0 +1,130 @@
+"""Live frames through libpcap, filtered in the kernel."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from handshake_probe.capture.live import CannotCapture, NoDoor, live_filter
+from handshake_probe.errors import UnreadableInput
+from handshake_probe.packets.units import Frame
+
+_SNAP_LENGTH = 262_144
+_BUFFER = 32 << 20  # bytes in the kernel: half a minute of handshakes while we are busy
+_LATENCY = 0.1  # seconds that the kernel may collect frames before it wakes us
+_AT_ONCE = 20_000  # frames of one `take`, so that the screen and the keys get their turn
+
+
+class LibpcapLive:
+    """Frames of one interface.
+
+    Raises:
+        NoDoor: cypcap is not installed.
+        UnreadableInput: no such interface.
+        CannotCapture: no permission, or the interface is down.
+    """
+
+    how = "libpcap"
+
+    def __init__(self, interface: str, ports: frozenset[int]) -> None:
+        try:
+            import cypcap
+        except ImportError:
+            raise NoDoor from None
+        self.name = interface
+        self.damage: str | None = None
+        self._error: type[Exception] = cypcap.Error
+        self._number = 0
+        self._dropped = 0
+        try:
+            self._pcap = cypcap.create(interface)
+            self._pcap.set_snaplen(_SNAP_LENGTH)
+            self._pcap.set_promisc(True)
+            self._pcap.set_timeout(_LATENCY)
+            self._pcap.set_buffer_size(_BUFFER)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # no promiscuous mode: we see what we see
+                self._pcap.activate()
+            self._set_filter(ports)
+            self._pcap.setnonblock(True)
+            self._descriptor: int = self._pcap.get_selectable_fd()
+        except cypcap.Error as error:
+            raise _told(interface, error, cypcap.ErrorCode) from error
+        self.link_type = int(self._pcap.datalink())
+
+    def _set_filter(self, ports: frozenset[int]) -> None:
+        try:
+            program = self._compile(live_filter(ports))
+        except self._error:  # a link type without VLAN tags
+            program = self._compile(live_filter(ports, tags=False))
+        self._pcap.setfilter(program)
+
+    def _compile(self, expression: str) -> Any:
+        import cypcap
+
+        # Without a mask it would look for the interface's IPv4 address, and fail without one.
+        return self._pcap.compile(expression, netmask=cypcap.NETMASK_UNKNOWN)
+
+    @property
+    def ended(self) -> bool:
+        """The interface is gone."""
+        return self.damage is not None
+
+    @property
+    def dropped(self) -> int | None:
+        """Frames lost by kernel and interface since the start."""
+        try:
+            told = self._pcap.stats()
+        except (self._error, ValueError):
+            return self._dropped
+        self._dropped = told.drop + told.ifdrop
+        return self._dropped
+
+    def fileno(self) -> int:
+        """Return libpcap's descriptor."""
+        return self._descriptor
+
+    def take(self) -> list[Frame]:
+        """Return the frames that are there."""
+        frames: list[Frame] = []
+        link_type = self.link_type
+
+        def keep(_: object, header: Any, data: bytes) -> None:
+            time_ns = round(header.ts * 1_000_000) * 1000
+            number = self._number + len(frames) + 1
+            frames.append(Frame(number, time_ns, link_type, 0, data, max(header.len, len(data))))
+
+        before = -1
+        try:
+            while before < len(frames) < _AT_ONCE:
+                before = len(frames)
+                self._pcap.dispatch(-1, keep)
+        except self._error as error:
+            self.damage = _words(error)
+        self._number += len(frames)
+        return frames
+
+    def finish(self) -> list[Frame]:
+        """Return what the kernel still holds, and close."""
+        frames = []
+        while taken := self.take():
+            frames += taken
+            if self.damage is not None or len(frames) >= _BUFFER // 64:
+                break
+        self._dropped = self.dropped or 0
+        self._pcap.close()
+        return frames
+
+
+def _told(interface: str, error: Any, codes: Any) -> Exception:
+    if error.code in (codes.PERM_DENIED, codes.PROMISC_PERM_DENIED):
+        return CannotCapture(f"{interface}: no permission to capture")
+    if error.code == codes.NO_SUCH_DEVICE:
+        return UnreadableInput(f"{interface}: there is no such interface")
+    if error.code == codes.IFACE_NOT_UP:
+        return CannotCapture(f"{interface}: the interface is down")
+    return CannotCapture(f"{interface}: {_words(error)}")
+
+
+def _words(error: Exception) -> str:
+    return str(error.args[-1]) if error.args else type(error).__name__
