@@ -89,7 +89,7 @@ class LibpcapLive:
         frames: list[Frame] = []
         link_type = self.link_type
 
-        def keep(_: object, header: Any, data: bytes) -> None:
+        def keep(header: Any, data: bytes) -> None:
             time_ns = round(header.ts * 1_000_000) * 1000
             number = self._number + len(frames) + 1
             frames.append(Frame(number, time_ns, link_type, 0, data, max(header.len, len(data))))

@@ -37,7 +37,7 @@ class Recorder:
             raise UnreadableInput(f"{path}: exists already, and is not overwritten") from None
         except (OSError, ValueError) as error:
             raise UnreadableInput(f"{path}: {getattr(error, 'strerror', error)}") from error
-        self._stream = open(descriptor, "wb")
+        self._stream = open(descriptor, "wb")  # noqa: SIM115 - closed in `close`
         self._put(_block(_SECTION, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)))
 
     def give_to(self, user: int, group: int) -> None:

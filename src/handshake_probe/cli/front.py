@@ -16,6 +16,7 @@ COMMANDS = {
     "probe": "Ask the network from here whether it carries the handshake.",
     "probe": "Ask the network, from this machine, whether it carries the handshake.",
     "replay": "Say a recorded handshake again: to a network, to a device, or to you.",
+    "watch": "Watch devices while they try, with a live verdict.",
     "keys": "Say what key files are and whether devices can use them.",
     "report": "Write one file for the people who run the network.",
     "compare": "Say what differs between two measurements, and what that proves.",

@@ -20,12 +20,23 @@ from handshake_probe.packets.connection import Connection
 from handshake_probe.packets.decode import Decoder
 from handshake_probe.packets.flows import FlowPiece, FlowTable
 from handshake_probe.packets.path import PathFacts
-from handshake_probe.packets.units import Datagram, Frame, Icmp, Packet, Segment, Skipped
+from handshake_probe.packets.units import (
+    Datagram,
+    Endpoint,
+    Frame,
+    Icmp,
+    Packet,
+    Segment,
+    Skipped,
+    TcpFlags,
+)
 from handshake_probe.packets.views import pair_unanswered
 from handshake_probe.pipeline.analysis import CLOUD_PORT, judged, keys_to_try
 from handshake_probe.pipeline.reading import CONNECTIONS_KEPT, Reading
 from handshake_probe.protocol.events import Event
 from handshake_probe.protocol.transcript import Transcript
+
+_ASKED = frozenset({53, 123, 5684})  # what a probe asks besides the cloud's ports
 
 
 class _Ended(NamedTuple):
@@ -43,14 +54,22 @@ class Watcher:
         name: Of the interface or the stream.
         keyring: The keys to try, from `load_keys`.
         ports: Cloud ports besides 5683.
+        began_ns: When it began, nanoseconds since the epoch.
+        own: Addresses whose own calls and questions are passed over: a probe's from this machine.
     """
 
     def __init__(
-        self, name: str, keyring: Keyring, ports: frozenset[int] = frozenset(), began_ns: int = 0
+        self,
+        name: str,
+        keyring: Keyring,
+        ports: frozenset[int] = frozenset(),
+        began_ns: int = 0,
+        own: frozenset[bytes] = frozenset(),
     ) -> None:
         self.ports = frozenset({CLOUD_PORT}) | ports
         self.facts = CaptureFacts("live")
         self._name, self._keyring, self._began_ns = name, keyring, began_ns
+        self._own, self._served = own, self.ports | _ASKED
         self._tried = keys_to_try(keyring)
         self._reading = Reading()
         self._flows = FlowTable(self.ports.__contains__)
@@ -65,12 +84,15 @@ class Watcher:
         for frame in frames:
             self.facts.frames += 1
             self.facts.note_time(frame.time_ns)
-            self._take(self._decoder.decode(frame))
+            self.take(self._decoder.decode(frame))
 
-    def _take(self, packet: Packet) -> None:
+    def take(self, packet: Packet) -> None:
+        """Take the next packet."""
         reading = self._reading
         if isinstance(packet, Skipped):
             reading.skipped[packet.reason] += 1
+            return
+        if isinstance(packet, Segment | Datagram) and self._own and self._is_own(packet):
             return
         self.changes += 1
         if isinstance(packet, Segment):
@@ -86,6 +108,13 @@ class Watcher:
         elif isinstance(packet, Datagram):
             reading.names.feed(packet)
         reading.hosts.feed(packet)
+
+    def _is_own(self, packet: Segment | Datagram) -> bool:
+        """Whether this machine asks, or is answered."""
+        here, there = packet.source, packet.destination
+        return (here.address in self._own and there.port in self._served) or (
+            there.address in self._own and here.port in self._served
+        )
 
     def _read(self, pieces: Iterable[FlowPiece]) -> None:
         for connection, direction, piece in pieces:
@@ -128,9 +157,7 @@ class Watcher:
     def _as_if_ended(self, connection: Connection) -> tuple[Connection, tuple[Event, ...]]:
         facts = connection.facts
         shared = {id(self._tried): self._tried}  # keys are read only, and large
-        ended, transcript = copy.deepcopy(
-            (connection, self._transcripts.get(facts.number)), shared
-        )
+        ended, transcript = copy.deepcopy((connection, self._transcripts.get(facts.number)), shared)
         pieces = ended.finish()
         if transcript is None:
             if not pieces:
@@ -191,3 +218,20 @@ class Watcher:
             interfaces=[self._name],
             lost_fragments=reading.lost_fragments,
         )
+
+
+def warm_up() -> None:
+    """Load everything that is loaded late, by judging a look-up and a connection."""
+    message = bytes.fromhex(
+        "00018180000100010000000001610000010001c00c0001000100000000000401020304"
+    )
+    device, server = Endpoint(b"\n\0\0\2", 40_000), Endpoint(b"\n\0\0\1", 53)
+    watcher = Watcher("", Keyring())
+    watcher.take(
+        Datagram(1, 1, 0, server, device, message, len(message), 64, None, None),
+    )
+    cloud = server._replace(port=CLOUD_PORT)
+    watcher.take(
+        Segment(2, 2, 0, device, cloud, 1, 0, TcpFlags.SYN, 1, b"", b"", 0, 64, 1, None, None),
+    )
+    watcher.measurement(3)

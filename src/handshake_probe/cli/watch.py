@@ -1,0 +1,229 @@
+"""`watch`: a live capture with a live verdict."""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+import time
+from contextlib import ExitStack
+from typing import BinaryIO
+
+import click
+
+from handshake_probe import pipeline
+from handshake_probe.capture.inputs import STANDARD_INPUT
+from handshake_probe.capture.live import CannotCapture, LiveSource, open_live, open_live_stream
+from handshake_probe.capture.live_interfaces import Interface, interfaces
+from handshake_probe.capture.live_privilege import become, user_to_become
+from handshake_probe.capture.live_record import Recorder
+from handshake_probe.cli import complaints
+from handshake_probe.cli.exits import ExitCode, exit_code_of
+from handshake_probe.cli.keyboard import keyboard
+from handshake_probe.cli.root import examples
+from handshake_probe.cli.watch_loop import Limits, Watching, standard_input
+from handshake_probe.cli.watch_probe import ProbeBeside
+from handshake_probe.cli.watch_view import Lines, Terminal
+from handshake_probe.errors import HandshakeProbeError
+from handshake_probe.model.measurement import Measurement
+from handshake_probe.pipeline.watching import Watcher, warm_up
+from handshake_probe.report.safe import visible
+from handshake_probe.report.terminal import write_text
+from handshake_probe.report.watch_rows import rows
+from handshake_probe.report.watch_screen import Screen, usable
+
+_HELP = "'handshake-probe watch --list' shows interfaces, 'handshake-probe doctor' what is missing"
+_RIGHTS = "capturing takes root (sudo) or dumpcap and membership of its group"
+
+
+@click.command(
+    "watch",
+    epilog=examples(
+        "watch --list",
+        "watch -i wlan0",
+        "watch -i wlan0 --keys keys/ --write seen.pcapng",
+        "watch -i wlan0 --until verdict --duration 120 --format json",
+        "watch -i wlan0 --probe",
+    )
+    + "\n  ssh root@router 'tcpdump -U -s 0 -w - port 5683 or 53 or arp' |\n"
+    "    handshake-probe watch -",
+)
+@click.argument("stream", metavar="[-]", required=False, type=click.Choice([STANDARD_INPUT]))
+@click.option("-i", "--interface", metavar="IFACE", help="Where to capture.")
+@click.option("--list", "only_list", is_flag=True, help="Show the interfaces and end.")
+@click.option(
+    "--keys",
+    metavar="PATH",
+    multiple=True,
+    help="A key file or a folder of them, as for 'analyze'; may be repeated.",
+)
+@click.option(
+    "--cloud-key",
+    "cloud_keys",
+    metavar="FILE",
+    multiple=True,
+    help="The key that is the cloud's, when several could be; may be repeated.",
+)
+@click.option(
+    "--port",
+    "ports",
+    metavar="N",
+    type=click.IntRange(1, 65535),
+    multiple=True,
+    help="A port where the cloud listens, besides 5683; may be repeated.",
+)
+@click.option(
+    "--write", metavar="FILE", help="Keep the frames in a new pcapng file, for 'analyze'."
+)
+@click.option(
+    "--duration",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    help="End after so long.",
+)
+@click.option(
+    "--until",
+    type=click.Choice(["verdict"]),
+    help="End when the first device has a verdict that stands for 2 seconds.",
+)
+@click.option(
+    "--probe",
+    "with_probe",
+    is_flag=True,
+    help="Run the active probe from this machine when the first device fails, and judge both"
+    " together.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json: a line for each event, then the measurement document.",
+)
+def command(
+    stream: str | None,
+    interface: str | None,
+    only_list: bool,
+    keys: tuple[str, ...],
+    cloud_keys: tuple[str, ...],
+    ports: tuple[int, ...],
+    write: str | None,
+    duration: float | None,
+    until: str | None,
+    with_probe: bool,
+    form: str,
+) -> ExitCode:
+    """Watch devices while they try, with a verdict that follows what they do.
+
+    On a terminal, a row for each device and the steps of the selected one; elsewhere a line for
+    each event. Ctrl-C or q ends it with the report that 'analyze' would give. With -, a capture is
+    read from standard input while it is written, as from a router's tcpdump. Root is given up as
+    soon as the capture is open. Nothing is sent without --probe.
+
+    Exit codes are those of the verdict: to end a watch is no failure.
+    """
+    if only_list:
+        return _list()
+    if (interface is None) is (stream is None):
+        raise click.UsageError("give an interface with -i, or - for a capture from standard input")
+    if form == "json" and sys.stdout.isatty():
+        complaints.note("one JSON line for each event; Ctrl-C ends with the document")
+    with ExitStack() as stack:
+        try:
+            keyring, notes = pipeline.load_keys(keys, cloud_keys)
+            for line in notes:
+                complaints.note(line)
+            source = _open(interface, frozenset(ports) | {pipeline.CLOUD_PORT})
+            recorder = None if write is None else Recorder(write, source.name)
+        except CannotCapture as error:
+            return complaints.expected(error, f"{_RIGHTS}; {_HELP}")
+        except HandshakeProbeError as error:
+            return complaints.expected(error, _HELP)
+        own = _own_addresses() if with_probe else frozenset()
+        _step_down(recorder)
+        watcher = Watcher(source.name, keyring, frozenset(ports), time.time_ns(), own)
+        told: list[str] = []
+        probe = ProbeBeside(told, cloud_keys) if with_probe else None
+        if probe is not None:
+            stack.callback(probe.close)
+        complaints.say(f"watching {source.name} through {source.how}; Ctrl-C ends with the report")
+        limits = Limits(duration, until is not None)
+        try:
+            measurement = _watch(source, watcher, limits, recorder, probe, told, form)
+        except HandshakeProbeError as error:
+            return complaints.expected(error, _HELP)
+    if source.damage is not None:
+        complaints.say(f"error: the capture ended: {source.damage}")
+        if not measurement.source.frames:
+            return ExitCode.UNUSABLE
+    return exit_code_of(measurement.verdict.cause)
+
+
+def _open(interface: str | None, ports: frozenset[int]) -> LiveSource:
+    if interface is not None:
+        return open_live(interface, ports)
+    given: BinaryIO | None = None
+    descriptor = standard_input()
+    if descriptor is not None and not sys.stdin.isatty():
+        given = open(descriptor, "rb", buffering=0, closefd=False)  # noqa: SIM115 - the source's
+    if given is None:
+        raise click.UsageError("standard input is no capture: pipe one into 'watch -'")
+    return open_live_stream("standard input", given)
+
+
+def _step_down(recorder: Recorder | None) -> None:
+    """Give up root; what is read from now on comes from strangers."""
+    user = user_to_become()
+    if user is None:
+        return
+    if recorder is not None:
+        recorder.give_to(user.user, user.group)
+    warm_up()  # what is loaded late may lie where only root can read
+    become(user)
+
+
+def _own_addresses() -> frozenset[bytes]:
+    addresses = (text.partition("%")[0] for item in interfaces() for text in item.addresses)
+    return frozenset(ipaddress.ip_address(text).packed for text in addresses)
+
+
+def _watch(
+    source: LiveSource,
+    watcher: Watcher,
+    limits: Limits,
+    recorder: Recorder | None,
+    probe: ProbeBeside | None,
+    notes: list[str],
+    form: str,
+) -> Measurement:
+    beside = probe if probe is not None else _alone
+    if form == "json" or not usable(sys.stdout):
+        lines = Lines(sys.stdout, json=form == "json")
+        watching = Watching(source, watcher, lines, limits, recorder, beside)
+        measurement, state = watching.run(None)
+        lines.end(measurement, rows(measurement, state.now), state)
+        return measurement
+    given = None if source.how == "stream" else standard_input()
+    with keyboard(given) as keys, Screen(sys.stdout) as screen:
+        terminal = Terminal(screen, source.name, notes)
+        watching = Watching(source, watcher, terminal, limits, recorder, beside)
+        measurement, _ = watching.run(keys)
+    write_text(measurement, sys.stdout)
+    return measurement
+
+
+def _alone(measurement: Measurement, _: object) -> Measurement:
+    return measurement
+
+
+def _list() -> ExitCode:
+    """One interface a line: name, state, addresses."""
+    for item in interfaces():
+        click.echo(_told(item))
+    return ExitCode.HEALTHY
+
+
+def _told(item: Interface) -> str:
+    state = {True: "up", False: "down", None: ""}[item.up]
+    addresses = ", ".join(item.addresses) or item.description or "no address"
+    return f"{visible(item.name):<16} {state:<5} {visible(addresses)}".rstrip()

@@ -1,0 +1,117 @@
+"""A watch as lines: one for each step or verdict that is new, as text or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TextIO
+
+import msgspec
+
+from handshake_probe.model.measurement import Measurement, Verdict, to_json
+from handshake_probe.model.vocabulary import Cause, Confidence
+from handshake_probe.report.safe import PROSE, safe_json, visible
+from handshake_probe.report.terminal import write_text
+from handshake_probe.report.watch_rows import Row
+from handshake_probe.report.words import spaced
+
+
+class DeviceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of `watch --format json`; the last line of all is a measurement document."""
+
+    event: str  # "step", "verdict", "dropped"
+    time: str  # RFC 3339, UTC, microseconds
+    device: str | None = None  # address
+    device_id: str | None = None
+    step: str | None = None  # of "step": where the device is
+    led: str | None = None  # of "step": what its LED should show
+    failures: int | None = None  # of "step": attempts in a row without a session
+    wait: int | None = None  # of "step": seconds before the firmware tries again
+    verdict: Verdict | None = None  # of "verdict"
+    dropped: int | None = None  # of "dropped": frames that the kernel lost so far
+
+
+class LineView:
+    """Writes what changed since the last time."""
+
+    def __init__(self, stream: TextIO, *, json: bool) -> None:
+        self._stream, self._json = stream, json
+        self._steps: dict[str, tuple[str, int]] = {}
+        self._verdicts: dict[str, tuple[object, ...]] = {}
+        self._dropped = 0
+
+    def show(self, rows: Sequence[Row], now: float, dropped: int | None) -> None:
+        """Write lines for the rows that changed."""
+        lines = [line for row in rows for line in self._news(row, now)]
+        if dropped and dropped != self._dropped:
+            self._dropped = dropped
+            lines.append(DeviceLine(event="dropped", time=_stamp(now), dropped=dropped))
+        for line in lines:
+            self._write(line)
+        if lines:
+            self._stream.flush()
+
+    def end(self, measurement: Measurement) -> None:
+        """Write the measurement of the whole watch: the report, or the document."""
+        if self._json:
+            self._stream.write(safe_json(to_json(measurement)).decode() + "\n")
+        else:
+            self._stream.write("\n")
+            write_text(measurement, self._stream)
+        self._stream.flush()
+
+    def _news(self, row: Row, now: float) -> Iterator[DeviceLine]:
+        key = f"{row.address} {row.device_id or ''}"
+        if self._steps.get(key) != (row.step, row.failures):
+            self._steps[key] = (row.step, row.failures)
+            yield DeviceLine(
+                event="step",
+                time=_stamp(row.since or now),
+                device=row.address,
+                device_id=row.device_id,
+                step=row.step,
+                led=row.led,
+                failures=row.failures,
+                wait=row.wait,
+            )
+        verdict = row.verdict
+        if verdict is None:
+            return
+        told = (verdict.cause, verdict.mechanism, verdict.confidence, tuple(verdict.candidates))
+        if self._verdicts.get(key) != told:
+            self._verdicts[key] = told
+            yield DeviceLine(
+                event="verdict",
+                time=_stamp(now),
+                device=row.address,
+                device_id=row.device_id,
+                verdict=verdict,
+            )
+
+    def _write(self, line: DeviceLine) -> None:
+        if self._json:
+            self._stream.write(safe_json(msgspec.json.encode(line)).decode() + "\n")
+            return
+        clock = datetime.fromisoformat(line.time).astimezone().strftime("%H:%M:%S.%f")[:12]
+        self._stream.write(f"{clock}  {line.device or '':<15}  {visible(_words(line), PROSE)}\n")
+
+
+def _words(line: DeviceLine) -> str:
+    if line.verdict is not None:
+        return f"verdict: {verdict_words(line.verdict)}. {line.verdict.summary}"
+    if line.dropped is not None:
+        return f"{line.dropped} frames lost by the kernel: verdicts are less sure"
+    again = f", failure {line.failures}, next try after {line.wait} s" if line.failures else ""
+    return f"{line.step}{again}"
+
+
+def verdict_words(verdict: Verdict) -> str:
+    """Cause and confidence."""
+    if verdict.cause is Cause.INCONCLUSIVE:
+        return "not sure yet"
+    sure = "" if verdict.confidence is Confidence.PROVEN else f", {verdict.confidence}"
+    return spaced(verdict.cause) + sure
+
+
+def _stamp(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,200 @@
+"""What a watcher wants to know of each device right now, read from the measurement so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from handshake_probe.keys.particle import is_particle_name
+from handshake_probe.model.measurement import ConnectionReport, DeviceReport, Measurement, Verdict
+from handshake_probe.model.observations import ConnectionSeen, DnsSeen, HostSeen, PresenceSeen
+from handshake_probe.model.vocabulary import Cause, EndedBy, Stage
+from handshake_probe.report.words import SHORT_ENDINGS, STAGES
+
+_RUNG_TRIES = 5  # attempts of one length before the firmware waits twice as long
+_LAST_RUNG = 7  # 128 s
+_FLASH = 0.5  # seconds that a flash of the LED is worth telling; it lasts a quarter
+_SILENT = "never asked for the cloud"
+# What these devices call themselves to a DHCP server, and who made their radios.
+_NAMES = ("particle", "photon", "spark")
+_MAKERS = ("94:94:4a", "e0:4f:43", "08:00:28")
+_OVER = (Cause.HEALTHY, Cause.UNCLAIMED)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One device."""
+
+    address: str
+    device_id: str | None
+    name: str | None
+    vendor: str | None
+    step: str  # where it is
+    since: float | None  # epoch seconds when it came there
+    failures: int  # attempts in a row without a session, as far as they were seen
+    wait: int | None  # seconds that the firmware waits before it tries again; None: it does not
+    led: str  # what its LED should show
+    verdict: Verdict | None  # None: it never asked for the cloud
+    connection: ConnectionReport | None  # the newest
+
+    @property
+    def retry(self) -> str:
+        """The rung of the back-off ladder: attempts that failed, and the wait after them."""
+        return f"{self.failures}×{self.wait} s" if self.wait is not None else ""
+
+
+def back_off(failures: int) -> int:
+    """Seconds that the firmware waits after so many failures in a row.
+
+    Device OS, system_task.cpp: 1 s after each of the first five, doubled with every further five,
+    at most 128 s.
+    """
+    return 1 << min(_LAST_RUNG, (failures - 1) // _RUNG_TRIES)
+
+
+def rows(measurement: Measurement, now: float) -> list[Row]:
+    """The devices in the order of their first sign, then those that are there and silent.
+
+    `now`: epoch seconds.
+    """
+    streams = {o.stream: o for o in measurement.observations if isinstance(o, ConnectionSeen)}
+    asked = [o for o in measurement.observations if isinstance(o, DnsSeen)]
+    told = [_row(device, streams, asked, now) for device in measurement.devices]
+    return [*told, *_silent(measurement, {row.address for row in told})]
+
+
+def other_hosts(measurement: Measurement, shown: Sequence[Row]) -> int:
+    """How many more hosts gave a sign of life."""
+    seen = {o.address for o in measurement.observations if isinstance(o, HostSeen) and o.address}
+    return len(seen - {row.address for row in shown})
+
+
+def _row(
+    device: DeviceReport, streams: dict[int, ConnectionSeen], asked: Sequence[DnsSeen], now: float
+) -> Row:
+    newest = max(device.connections, key=lambda c: c.started, default=None)
+    clouds = {host_of(c.cloud) for c in device.connections}
+    questions = [
+        q
+        for q in asked
+        if q.host == device.address and (is_particle_name(q.name) or clouds & set(q.addresses))
+    ]
+    question = max(questions, key=lambda q: q.time, default=None)
+    seen = streams.get(newest.stream) if newest is not None else None
+    if question is not None and (seen is None or question.time > seen.ended):
+        step, since = _asking(question), question.time
+        led = "blinking cyan"
+    elif newest is not None and seen is not None:
+        step, since = _step(newest), _since(newest, seen)
+        led = _led(newest, now - since)
+    else:
+        step, since, led = STAGES[Stage.NONE].short, None, "?"
+    failures = _failures(device.connections)
+    return Row(
+        address=device.address,
+        device_id=device.device_id,
+        name=device.name,
+        vendor=device.vendor,
+        step=step,
+        since=since,
+        failures=failures,
+        wait=back_off(failures) if failures else None,
+        led=led,
+        verdict=device.verdict,
+        connection=newest,
+    )
+
+
+def host_of(endpoint: str) -> str:
+    """The address in `192.168.1.2:5683` or `[fd00::2]:5683`."""
+    return endpoint.rpartition(":")[0].strip("[]")
+
+
+def _asking(question: DnsSeen) -> str:
+    if question.answer_frame is None:
+        return "asks for address"
+    return "got an address" if question.addresses else "got no address"
+
+
+def _open(connection: ConnectionReport) -> bool:
+    return connection.ended_by is EndedBy.CAPTURE_END
+
+
+def _step(connection: ConnectionReport) -> str:
+    if connection.stage is Stage.SESSION:
+        return "in session" if _open(connection) else f"session, {_ending(connection)}"
+    if _open(connection):
+        return STAGES[connection.stage].short
+    return f"{STAGES[connection.stage].short}, {_ending(connection)}"
+
+
+def _ending(connection: ConnectionReport) -> str:
+    return SHORT_ENDINGS[connection.ended_by]
+
+
+def _since(connection: ConnectionReport, seen: ConnectionSeen) -> float:
+    """When it came to where it is."""
+    if not _open(connection):
+        return seen.ended_time or seen.ended
+    if connection.stage is Stage.SESSION:
+        return seen.cloud_records.first_time or seen.started
+    begun = datetime.fromisoformat(connection.started).timestamp()
+    return begun + connection.events[-1].t if connection.events else begun
+
+
+def _led(connection: ConnectionReport, age: float) -> str:
+    """What the LED shows, from Device OS 0.7 on; older ones blink slowly in the handshake too."""
+    stage = connection.stage
+    if _open(connection):
+        if stage is Stage.SESSION:
+            return "breathing cyan"
+        return "fast cyan" if stage.reached(Stage.TCP_ESTABLISHED) else "blinking cyan"
+    if age < _FLASH and stage is not Stage.SESSION and stage.reached(Stage.TCP_ESTABLISHED):
+        return "one red flash"
+    return "blinking cyan"
+
+
+def _failures(connections: Sequence[ConnectionReport]) -> int:
+    """Attempts in a row that ended without a session; a whole handshake starts the count anew."""
+    count = 0
+    for connection in sorted(connections, key=lambda c: c.started):
+        if connection.stage is Stage.SESSION:
+            count = 0
+        elif not _open(connection):
+            count += 1
+    return count
+
+
+def _silent(measurement: Measurement, shown: set[str]) -> Iterator[Row]:
+    """Hosts that look like devices, or said that they are, and never asked for the cloud."""
+    announced = {
+        o.host: o.device_id for o in measurement.observations if isinstance(o, PresenceSeen)
+    }
+    for host in measurement.observations:
+        if not isinstance(host, HostSeen) or host.address in shown:
+            continue
+        address = host.address or host.mac or ""
+        named = any(word in (host.name or "").lower() for word in _NAMES)
+        made = (host.mac or "").startswith(_MAKERS)
+        if named or made or address in announced:
+            yield _lonely(address, announced.pop(address, None), host.name, host.time)
+    for address, device_id in announced.items():
+        if address not in shown:
+            yield _lonely(address, device_id, None, None)
+
+
+def _lonely(address: str, device_id: str | None, name: str | None, since: float | None) -> Row:
+    return Row(
+        address=address,
+        device_id=device_id,
+        name=name,
+        vendor=None,
+        step=_SILENT,
+        since=since,
+        failures=0,
+        wait=None,
+        led="?",
+        verdict=None,
+        connection=None,
+    )
