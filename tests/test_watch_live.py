@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def runs(request: pytest.FixtureRequest, folder: Path) -> Iterator[Runs]:
     asked = [
-        scenario(item.callspec.params["name"])
+        scenario(str(item.callspec.params["name"]))
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.originalname == "test_says_what_analyze_says"
     ]
@@ -75,11 +75,12 @@ def test_says_what_analyze_says(name: str, runs: Runs, folder: Path) -> None:
 
 
 def verdicts(measurement: Measurement) -> list[tuple[object, ...]]:
-    return [
-        (d.address, d.device_id, d.verdict.cause, d.verdict.mechanism, d.verdict.stage)
-        + (d.verdict.confidence, tuple(d.verdict.candidates))
-        for d in measurement.devices
-    ]
+    told = []
+    for device in measurement.devices:
+        v = device.verdict
+        sure = v.confidence, tuple(v.candidates)
+        told.append((device.address, device.device_id, v.cause, v.mechanism, v.stage, *sure))
+    return told
 
 
 def assert_in_time(report: DeviceReport, seen: Watched, keyring: Keyring) -> None:

@@ -14,7 +14,7 @@ from handshake_probe import pipeline
 from handshake_probe.capture.inputs import STANDARD_INPUT
 from handshake_probe.capture.live import CannotCapture, LiveSource, open_live, open_live_stream
 from handshake_probe.capture.live_interfaces import Interface, interfaces
-from handshake_probe.capture.live_privilege import become, user_to_become
+from handshake_probe.capture.live_privilege import step_down, user_to_become
 from handshake_probe.capture.live_record import Recorder
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode, exit_code_of
@@ -25,7 +25,7 @@ from handshake_probe.cli.watch_probe import ProbeBeside
 from handshake_probe.cli.watch_view import Lines, Terminal
 from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.model.measurement import Measurement
-from handshake_probe.pipeline.watching import Watcher, warm_up
+from handshake_probe.pipeline.watching import Watcher
 from handshake_probe.report.safe import visible
 from handshake_probe.report.terminal import write_text
 from handshake_probe.report.watch_rows import rows
@@ -140,13 +140,15 @@ def command(
         except HandshakeProbeError as error:
             return complaints.expected(error, _HELP)
         own = _own_addresses() if with_probe else frozenset()
-        _step_down(recorder)
+        who = _step_down(recorder)
         watcher = Watcher(source.name, keyring, frozenset(ports), time.time_ns(), own)
         told: list[str] = []
         probe = ProbeBeside(told, cloud_keys) if with_probe else None
         if probe is not None:
             stack.callback(probe.close)
-        complaints.say(f"watching {source.name} through {source.how}; Ctrl-C ends with the report")
+        complaints.say(
+            f"watching {source.name} through {source.how}{who}; Ctrl-C ends with the report"
+        )
         limits = Limits(duration, until is not None)
         try:
             measurement = _watch(source, watcher, limits, recorder, probe, told, form)
@@ -171,15 +173,14 @@ def _open(interface: str | None, ports: frozenset[int]) -> LiveSource:
     return open_live_stream("standard input", given)
 
 
-def _step_down(recorder: Recorder | None) -> None:
-    """Give up root; what is read from now on comes from strangers."""
+def _step_down(recorder: Recorder | None) -> str:
+    """Give up root: what is read from now on comes from strangers. Say who this process is."""
     user = user_to_become()
     if user is None:
-        return
+        return ""
     if recorder is not None:
         recorder.give_to(user.user, user.group)
-    warm_up()  # what is loaded late may lie where only root can read
-    become(user)
+    return f", {step_down(user)}"
 
 
 def _own_addresses() -> frozenset[bytes]:

@@ -22,13 +22,11 @@ from handshake_probe.packets.flows import FlowPiece, FlowTable
 from handshake_probe.packets.path import PathFacts
 from handshake_probe.packets.units import (
     Datagram,
-    Endpoint,
     Frame,
     Icmp,
     Packet,
     Segment,
     Skipped,
-    TcpFlags,
 )
 from handshake_probe.packets.views import pair_unanswered
 from handshake_probe.pipeline.analysis import CLOUD_PORT, judged, keys_to_try
@@ -84,10 +82,9 @@ class Watcher:
         for frame in frames:
             self.facts.frames += 1
             self.facts.note_time(frame.time_ns)
-            self.take(self._decoder.decode(frame))
+            self._take(self._decoder.decode(frame))
 
-    def take(self, packet: Packet) -> None:
-        """Take the next packet."""
+    def _take(self, packet: Packet) -> None:
         reading = self._reading
         if isinstance(packet, Skipped):
             reading.skipped[packet.reason] += 1
@@ -218,20 +215,3 @@ class Watcher:
             interfaces=[self._name],
             lost_fragments=reading.lost_fragments,
         )
-
-
-def warm_up() -> None:
-    """Load everything that is loaded late, by judging a look-up and a connection."""
-    message = bytes.fromhex(
-        "00018180000100010000000001610000010001c00c0001000100000000000401020304"
-    )
-    device, server = Endpoint(b"\n\0\0\2", 40_000), Endpoint(b"\n\0\0\1", 53)
-    watcher = Watcher("", Keyring())
-    watcher.take(
-        Datagram(1, 1, 0, server, device, message, len(message), 64, None, None),
-    )
-    cloud = server._replace(port=CLOUD_PORT)
-    watcher.take(
-        Segment(2, 2, 0, device, cloud, 1, 0, TcpFlags.SYN, 1, b"", b"", 0, 64, 1, None, None),
-    )
-    watcher.measurement(3)
