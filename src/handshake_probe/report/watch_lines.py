@@ -24,6 +24,7 @@ class DeviceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     device: str | None = None  # address
     device_id: str | None = None
     step: str | None = None  # of "step": where the device is
+    ending: str | None = None  # of "step": how its newest connection ended
     led: str | None = None  # of "step": what its LED should show
     failures: int | None = None  # of "step": attempts in a row without a session
     wait: int | None = None  # of "step": seconds before the firmware tries again
@@ -70,6 +71,7 @@ class LineView:
                 device=row.address,
                 device_id=row.device_id,
                 step=row.step,
+                ending=row.ending or None,
                 led=row.led,
                 failures=row.failures,
                 wait=row.wait,
@@ -102,7 +104,8 @@ def _words(line: DeviceLine) -> str:
     if line.dropped is not None:
         return f"{line.dropped} frames lost by the kernel: verdicts are less sure"
     again = f", failure {line.failures}, next try after {line.wait} s" if line.failures else ""
-    return f"{line.step}{again}"
+    ending = f" ({line.ending})" if line.ending else ""
+    return f"{line.step}{ending}{again}"
 
 
 def verdict_words(verdict: Verdict) -> str:

@@ -9,17 +9,28 @@ from datetime import datetime
 from handshake_probe.keys.particle import is_particle_name
 from handshake_probe.model.measurement import ConnectionReport, DeviceReport, Measurement, Verdict
 from handshake_probe.model.observations import ConnectionSeen, DnsSeen, HostSeen, PresenceSeen
-from handshake_probe.model.vocabulary import Cause, EndedBy, Stage
-from handshake_probe.report.words import SHORT_ENDINGS, STAGES
+from handshake_probe.model.vocabulary import EndedBy, Stage
+from handshake_probe.report.words import SHORT_ENDINGS
 
 _RUNG_TRIES = 5  # attempts of one length before the firmware waits twice as long
 _LAST_RUNG = 7  # 128 s
 _FLASH = 0.5  # seconds that a flash of the LED is worth telling; it lasts a quarter
-_SILENT = "never asked for the cloud"
+_SILENT = "silent on the LAN"
 # What these devices call themselves to a DHCP server, and who made their radios.
 _NAMES = ("particle", "photon", "spark")
 _MAKERS = ("94:94:4a", "e0:4f:43", "08:00:28")
-_OVER = (Cause.HEALTHY, Cause.UNCLAIMED)
+# Where a device is while a connection is open, and where one ended.
+_STEPS = {
+    Stage.NONE: ("seen", "nothing came"),
+    Stage.DNS: ("asks for address", "no address"),
+    Stage.TCP_SYN: ("connecting", "no connection"),
+    Stage.TCP_ESTABLISHED: ("connected", "ended before nonce"),
+    Stage.NONCE_RECEIVED: ("nonce received", "ended at nonce"),
+    Stage.IDENTITY_SENT: ("identity sent", "ended at identity"),
+    Stage.CREDENTIALS_RECEIVED: ("credentials came", "ended at credentials"),
+    Stage.HELLO_SENT: ("Hello sent", "ended at Hello"),
+    Stage.SESSION: ("in session", "session ended"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +41,8 @@ class Row:
     device_id: str | None
     name: str | None
     vendor: str | None
-    step: str  # where it is
+    step: str  # where it is, in some 18 columns
+    ending: str  # how its newest connection ended; empty while it is open
     since: float | None  # epoch seconds when it came there
     failures: int  # attempts in a row without a session, as far as they were seen
     wait: int | None  # seconds that the firmware waits before it tries again; None: it does not
@@ -41,7 +53,7 @@ class Row:
     @property
     def retry(self) -> str:
         """The rung of the back-off ladder: attempts that failed, and the wait after them."""
-        return f"{self.failures}×{self.wait} s" if self.wait is not None else ""
+        return f"{self.failures}×{self.wait}s" if self.wait is not None else ""
 
 
 def back_off(failures: int) -> int:
@@ -82,14 +94,16 @@ def _row(
     ]
     question = max(questions, key=lambda q: q.time, default=None)
     seen = streams.get(newest.stream) if newest is not None else None
+    ending = ""
     if question is not None and (seen is None or question.time > seen.ended):
         step, since = _asking(question), question.time
         led = "blinking cyan"
     elif newest is not None and seen is not None:
         step, since = _step(newest), _since(newest, seen)
         led = _led(newest, now - since)
+        ending = "" if _open(newest) else SHORT_ENDINGS[newest.ended_by]
     else:
-        step, since, led = STAGES[Stage.NONE].short, None, "?"
+        step, since, led = _STEPS[Stage.NONE][0], None, "?"
     failures = _failures(device.connections)
     return Row(
         address=device.address,
@@ -97,6 +111,7 @@ def _row(
         name=device.name,
         vendor=device.vendor,
         step=step,
+        ending=ending,
         since=since,
         failures=failures,
         wait=back_off(failures) if failures else None,
@@ -122,15 +137,7 @@ def _open(connection: ConnectionReport) -> bool:
 
 
 def _step(connection: ConnectionReport) -> str:
-    if connection.stage is Stage.SESSION:
-        return "in session" if _open(connection) else f"session, {_ending(connection)}"
-    if _open(connection):
-        return STAGES[connection.stage].short
-    return f"{STAGES[connection.stage].short}, {_ending(connection)}"
-
-
-def _ending(connection: ConnectionReport) -> str:
-    return SHORT_ENDINGS[connection.ended_by]
+    return _STEPS[connection.stage][0 if _open(connection) else 1]
 
 
 def _since(connection: ConnectionReport, seen: ConnectionSeen) -> float:
@@ -191,6 +198,7 @@ def _lonely(address: str, device_id: str | None, name: str | None, since: float 
         name=name,
         vendor=None,
         step=_SILENT,
+        ending="",
         since=since,
         failures=0,
         wait=None,

@@ -25,7 +25,7 @@ from handshake_probe.report.words import CAUSES, STYLES, counted
 
 _KEYS = "↑↓ device   v verdict or steps   q end, with the report"
 _HEADING = ("device", "step", "age", "retry", "LED", "verdict so far")
-_WIDTHS = (15, 18, 5, 6, 14)  # at 80 columns; the verdict takes the rest
+_WIDTHS = (15, 18, 4, 6, 14)  # at 80 columns; the verdict takes the rest
 _ROOMY = 110  # columns from which the device's name and the confidence fit in
 _NAME = 22  # columns for it
 _LEAST = 3  # rows of the table, however small the screen
@@ -209,11 +209,11 @@ def _verdict_cell(row: Row, *, roomy: bool) -> Text:
 
 
 def _age(seconds: float) -> str:
-    """Five columns: `12 s`, `3 min`, `5 h`."""
+    """Four columns: `12 s`, `3 m`, `5 h`."""
     seconds = max(0.0, seconds)
-    if seconds < 100:
+    if seconds < 99.5:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.0f} h"
+    return f"{seconds / 60:.0f} m" if seconds < 5970 else f"{seconds / 3600:.0f} h"
 
 
 def usable(stream: TextIO) -> bool:
