@@ -210,10 +210,12 @@ def _capture(name: str, file: FileBytes, sieve: Sieve | None) -> CaptureFile:
 
 
 def _first(file: FileBytes) -> bytes:
-    """The first bytes; a pipe may hand over a few at a time."""
+    """The first bytes; a pipe may hand over a few at a time, and then none for long."""
     head = b""
-    while len(head) < _SNIFF and (chunk := file.read()):
+    need = _SNIFF
+    while len(head) < need and (chunk := file.read()):
         head += chunk
+        need = HEADER_LENGTH if head[:4] in (*MAGICS, MAGIC) else _SNIFF
     return head
 
 

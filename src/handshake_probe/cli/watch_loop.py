@@ -36,6 +36,9 @@ class View(Protocol):
     def press(self, key: str) -> None:
         """Take a key."""
 
+    def again(self) -> None:
+        """Show the same: the window may have another size."""
+
 
 @dataclass
 class State:
@@ -87,6 +90,7 @@ class Watching:
                 ready, _, _ = select.select(waited, [], [], self._pause())
                 if news in ready:
                     news.recv(4096)
+                    self._view.again()
                 if keyboard is not None and keyboard in ready:
                     self._keys(keyboard)
                 if self._source in ready:

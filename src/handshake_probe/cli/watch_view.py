@@ -24,6 +24,9 @@ class Lines:
     def press(self, key: str) -> None:
         """Nothing: lines have no keys."""
 
+    def again(self) -> None:
+        """Nothing: what is written stays."""
+
     def end(self, measurement: Measurement, told: list[Row], state: State) -> None:
         """Write the last news and the report."""
         self._view.show(told, state.now, state.dropped)
@@ -56,6 +59,6 @@ class Terminal:
         self.again()
 
     def again(self) -> None:
-        """Draw the same, as for a window of another size."""
+        """Draw the same."""
         if self._last is not None:
             self._screen.draw(*self._last)

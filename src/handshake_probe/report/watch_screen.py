@@ -125,8 +125,8 @@ class Screen:
         parts = [
             f"watching {visible(head.interface)}",
             counted(devices, "device"),
-            f"{counted(head.others, 'other host')}",
-            f"{head.frames:,} frames",
+            counted(head.others, "other host"),
+            counted(head.frames, "frame"),
             f"{minutes}:{seconds:02}",
         ]
         title = Text(" · ".join(parts), "bold")
