@@ -75,7 +75,7 @@ def test_says_what_analyze_says(name: str, runs: Runs, folder: Path) -> None:
 
 
 def verdicts(measurement: Measurement) -> list[tuple[object, ...]]:
-    told = []
+    told: list[tuple[object, ...]] = []
     for device in measurement.devices:
         v = device.verdict
         sure = v.confidence, tuple(v.candidates)
