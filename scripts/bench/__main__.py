@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.bench import captures, startup
+from scripts.bench import captures, live, startup
 from scripts.bench import keys as key_files
 from scripts.bench.conversation import Fleet
 from scripts.bench.measure import PROGRAM, Cost, side_by_side
@@ -72,6 +72,7 @@ def main() -> None:
     parts += ["## A flood of SYNs around one real session", *_alone(flood)]
     parts += ["## Real cryptography", *_crypto(_size("CRYPTO_SESSIONS", 200, 5_000))]
     parts += ["## Device keys made by OpenSSL", *key_files.table(_size("KEYS", 2_000, 20_000))]
+    parts += ["## Live capture", *live.table()]
     parts += ["## Starting up", *startup.table(max(RUNS, 7))]
     text = "\n\n".join(_paragraphs(parts)) + "\n"
     print(text)

@@ -33,6 +33,7 @@ _LINES = "\n".join(f"  {name:<9} {line}" for name, line in COMMANDS.items())
 HELP = f"""\
 Usage: {PROGRAM} COMMAND ...   (or --help, --version)
 
+Usage: {PROGRAM} COMMAND ...
 Find out why a Particle or Spark device does not get through to its cloud.
 
 Commands ('{PROGRAM} COMMAND --help' tells more):

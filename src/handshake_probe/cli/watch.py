@@ -43,7 +43,7 @@ _RIGHTS = "capturing takes root (sudo) or dumpcap and membership of its group"
         "watch -i wlan0 --keys keys/ --write seen.pcapng",
         "watch -i wlan0 --until verdict --duration 120 --format json",
         "watch -i wlan0 --probe",
-        "watch - < router.pcap",
+        "watch -",
     ),
 )
 @click.argument("stream", metavar="[-]", required=False, type=click.Choice([STANDARD_INPUT]))
