@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
+from handshake_probe import __version__
 from handshake_probe.cli import main
-from handshake_probe.wireshark import folders, plugins
+from handshake_probe.wireshark import folders
 from wireshark_parts import CAPTURES, environment, needs_tshark, probe, tshark
 
 HEALTHY = "healthy-brewskey-device-os-1.0.0"
@@ -99,10 +100,8 @@ def test_install_status_remove(home: Path) -> None:
 def test_files_of_another_version_are_replaced(installed: Path) -> None:
     for file in files(installed):
         text = file.read_text()
-        assert plugins.__version__ in text
-        file.write_text(
-            text.replace(f"handshake-probe {plugins.__version__},", "handshake-probe 0.0.1,")
-        )
+        assert __version__ in text
+        file.write_text(text.replace(f"handshake-probe {__version__},", "handshake-probe 0.0.1,"))
     assert set(states(installed).values()) == {"other"}
     assert "version 0.0.1" in as_user(installed, "wireshark", "status").stdout
     assert as_user(installed, "wireshark", "install").returncode == 0

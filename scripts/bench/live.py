@@ -20,11 +20,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from scripts.bench.measure import PROGRAM
+
 from handshake_probe.capture.inputs import open_capture
 from handshake_probe.capture.live import live_filter
 from handshake_probe.lab import network
 from handshake_probe.lab.network import End, Network
-from scripts.bench.measure import PROGRAM
 
 RATE = int(os.environ.get("BENCH_LIVE_RATE", 50_000))  # frames per second
 SECONDS = int(os.environ.get("BENCH_LIVE_SECONDS", 8))
@@ -33,7 +34,7 @@ _KINDS = 1000  # different frames, sent over and over
 _BURST = 50  # frames between two looks at the clock
 _STARTING = 20.0
 _HEAD = [
-    "| traffic | sent per second | who | kept of those on 5683 | lost by the kernel | CPU seconds |",
+    "| traffic | sent per second | who | kept on port 5683 | lost by the kernel | CPU seconds |",
     "|---|---|---|---|---|---|",
 ]
 

@@ -10,19 +10,18 @@ PROGRAM = "handshake-probe"
 
 # The module `cli.NAME` holds a click command named `command`.
 COMMANDS = {
-    "analyze": "Say what ended the handshakes in a capture.",
-    "diagnose": "Judge saved measurements again, also a capture beside a probe.",
-    "explain": "Explain a finding, a number, a signal or a remedy.",
     "probe": "Ask the network from here whether it carries the handshake.",
-    "probe": "Ask the network, from this machine, whether it carries the handshake.",
-    "replay": "Say a recorded handshake again: to a network, to a device, or to you.",
-    "watch": "Watch devices while they try, with a live verdict.",
+    "watch": "Watch devices try, live, with a verdict that grows.",
+    "analyze": "Say what ended the handshakes in a capture or a serial log.",
     "keys": "Say what key files are and whether devices can use them.",
-    "report": "Write one file for the people who run the network.",
-    "compare": "Say what differs between two measurements, and what that proves.",
-    "lab": "Play a cloud or a device, also a faulty one.",
     "led": "Say what the LED of a device tells.",
+    "diagnose": "Judge saved measurements again, also a capture beside a probe.",
+    "compare": "Say what differs between two measurements, and what that proves.",
+    "report": "Write one file for the people who run the network.",
+    "explain": "Explain a finding, a number, a signal or a remedy.",
+    "replay": "Say a recorded handshake again: to a network, a device, or you.",
     "wireshark": "Show decrypted sessions in Wireshark, and teach it the handshake.",
+    "lab": "Play a cloud or a device, also a faulty one.",
     "doctor": "Say what works on this machine.",
     "schema": "Print the JSON Schema of the JSON output.",
 }
@@ -33,12 +32,11 @@ _LINES = "\n".join(f"  {name:<9} {line}" for name, line in COMMANDS.items())
 HELP = f"""\
 Usage: {PROGRAM} COMMAND ...   (or --help, --version)
 
-Usage: {PROGRAM} COMMAND ...
 Find out why a Particle or Spark device does not get through to its cloud.
 
 Commands ('{PROGRAM} COMMAND --help' tells more):
 {_LINES}
-Options: --version shows the version, -h or --help this page.
+
 Exit codes: 0 healthy, 1 a cause was found, 2 usage or unreadable input,
 3 inconclusive, 4 could not run, 130 interrupted.
 

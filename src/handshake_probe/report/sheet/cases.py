@@ -108,9 +108,7 @@ def _facts(subject: Subject) -> Iterable[Fact]:
     if vantage is not None:
         yield Fact("Tested from", ", ".join(_place(vantage)))
         if vantage.device is None:
-            yield Fact(
-                "Device's network", "not known (probe --device ADDRESS tells)"
-            )
+            yield Fact("Device's network", "not known (probe --device ADDRESS tells)")
         else:
             told = _SAME[vantage.device_network]
             yield Fact("Device's network", f"{told} (device {vantage.device})")
