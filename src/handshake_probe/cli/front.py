@@ -39,9 +39,7 @@ Commands ('{PROGRAM} COMMAND --help' tells more):
 
 Exit codes: 0 healthy, 1 a cause was found, 2 usage or unreadable input,
 3 inconclusive, 4 could not run, 130 interrupted.
-
 Examples:
-  {PROGRAM} probe
   {PROGRAM} analyze home.pcapng --keys keys/
 """
 
