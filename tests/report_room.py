@@ -176,6 +176,8 @@ def _hostile_probe(evil: str) -> Measurement:
         tcp(Connect.TIMEOUT, local=evil, failure=evil),
         control(),
         udp("dns", "answered", answer=evil),
+        udp(evil, evil),
+        tcp(purpose=evil),
     )
     # What no probe would write, a document may hold all the same.
     seen, asked, *rest = made.observations

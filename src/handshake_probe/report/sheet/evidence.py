@@ -41,9 +41,11 @@ def probe_tests(measurement: Measurement) -> tuple[Test, ...]:
     """The tests of a probe or a replay: the cloud's port first, then what stands beside it."""
     observations: Sequence[Observation] = measurement.observations
     tests: list[Test] = []
-    order = list(PURPOSES)
+    order = {purpose: place for place, purpose in enumerate(PURPOSES)}
     attempts = [o for o in observations if isinstance(o, TcpProbed)]
-    for attempt in sorted(attempts, key=lambda a: (order.index(a.purpose), a.target, a.time)):
+    for attempt in sorted(
+        attempts, key=lambda a: (order.get(a.purpose, len(order)), a.target, a.time)
+    ):
         tests.append(_attempt(attempt))
     tests += [_replay(o) for o in observations if isinstance(o, ReplayProbed)]
     tests += _lookups([o for o in observations if isinstance(o, DnsProbed)])
