@@ -24,7 +24,7 @@ from handshake_probe.protocol.events import (
 
 FIRST_KEPT, LAST_KEPT = 5_000, 5_000  # events: ten hours of a talking device, some 6 MB
 # Of records that nobody can read only a few are worth keeping; documents show 24.
-FIRST_UNREAD, LAST_UNREAD = 24, 8
+FIRST_UNREAD, LAST_UNREAD = 24, 4
 _TALK = (RecordSeen, RecordBad, Message, FramingLost)
 
 

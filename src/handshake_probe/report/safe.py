@@ -34,6 +34,8 @@ def visible(value: str | bytes, limit: int = SHORT) -> str:
 
 def safe_json(line: bytes) -> bytes:
     r"""The same JSON document with control and format characters as `\uXXXX`."""
+    if line.isascii() and b"\x7f" not in line:
+        return line  # JSON itself escapes the other control characters: spares two copies
     text = line.decode("utf-8")
     return _JSON_UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
 
