@@ -52,7 +52,7 @@ def test_a_fresh_handshake_is_accepted(tmp_path: Path) -> None:
     assert (verdict["cause"], verdict["stage"]) == ("healthy", "session"), verdict
     assert {"HP172", "HP189"} <= set(verdict["findings"])
     runs = [o for o in measurement["observations"] if o["kind"] == "replay_probe"]
-    assert [run["content"] for run in runs] == ["fresh", "fresh"]
+    assert [(run["content"], run["delivery"]) for run in runs] == [("fresh", "acknowledged")] * 2
     assert complaints(told) == []
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from handshake_probe.model.probed import (
     Connect,
+    Delivery,
     Ending,
     FirstBytes,
     HandshakeProbed,
@@ -38,6 +39,7 @@ REPLAY, RANDOM_CONTROL, OTHER_PORT = "replay", "random", "other_port"  # and of 
 MAX_BYTES = 16_384  # of the recorded device's bytes
 MAX_PAUSE = 5.0  # seconds; longer recorded pauses are shortened
 _UNASKED = 2.0  # seconds to wait for a greeting on a port where none is due
+_SETTLE = 1.0  # seconds for the last acknowledgment of a handshake that went well
 _KEPT = 4096  # bytes of what comes first
 
 
@@ -150,7 +152,9 @@ async def handshake_again(
         if await seat.sit_down():
             await seat.ping()
         seconds = loop.time() - up
-        pace.carriage.look()
+        carriage, segments = pace.carriage, pace.segments
+        await _acknowledged(seat, carriage)
+        pace.carriage = Carriage(sock)  # the goodbye does not count: nobody waits for its end
         info = tcp_info(sock)
         await seat.stand_up()
     ending = seat.ending or Ending.OURSELVES
@@ -161,8 +165,8 @@ async def handshake_again(
         next_id,
         rtt=info.min_rtt if info else None,
         first=inspected(seat.heard[:_KEPT], seat.heard_after) if seat.heard else None,
-        carriage=pace.carriage,
-        segments=pace.segments,
+        carriage=carriage,
+        segments=segments,
         reply=seat.received - len(seat.heard),
         ending=ending,
         ended_after=seconds,
@@ -170,6 +174,20 @@ async def handshake_again(
     )
     told = seat.told(next_id(), began, str(arm.target), seconds)
     return replay, told
+
+
+async def _acknowledged(seat: Seat, carriage: Carriage) -> None:
+    """Give the last bytes the moment that their acknowledgment takes."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _SETTLE
+    carriage.look()
+    while (
+        seat.ending is None
+        and carriage.delivery is not Delivery.ACKNOWLEDGED
+        and loop.time() < until
+    ):
+        await seat.stay(min(until, loop.time() + POLL))
+        carriage.look()
 
 
 class _Speaker:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.model.observation import Observation
-from handshake_probe.model.probed import Connect, ReplayProbed
+from handshake_probe.model.probed import Connect, Ending, ReplayProbed
 from handshake_probe.packets.recorded_talk import Spoken
 from handshake_probe.probe.endpoint import Endpoint
 from handshake_probe.probe.lookups import Question
@@ -125,7 +125,7 @@ class ReplayRun:
         else:
             run = await say_again(arm, plan.script, next_id=self._next_id, patience=plan.patience)
             self.seen.append(run)
-        ended = run.ended_by or run.outcome
+        ended = "answered" if run.ended_by is Ending.OURSELVES else run.ended_by or run.outcome
         self._tell(Told(_ARMS[arm.purpose], f"{run.sent} bytes sent to {run.target}, {ended}"))
 
 

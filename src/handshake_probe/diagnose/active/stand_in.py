@@ -74,7 +74,8 @@ def judge_stand_in(handshake: HandshakeProbed) -> Judgement | None:
 
 
 def _complete(handshake: HandshakeProbed) -> Judgement:
-    pings = f", {handshake.pings_answered} pings answered" if handshake.pings_answered else ""
+    count = handshake.pings_answered
+    pings = f", {count} ping{'s' * (count > 1)} answered" if handshake.pings_answered else ""
     return healthy(
         Clue(
             "HP172",
