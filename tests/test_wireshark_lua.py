@@ -21,6 +21,11 @@ from wireshark_parts import CAPTURES, SOURCE, fields, needs_tshark, tshark
 
 pytestmark = needs_tshark
 
+SYNTHETIC = (
+    "synthetic/synthetic-blocked-portal-at-the-first-router.pcap",
+    "synthetic/synthetic-healthy-ipv4-fragments.pcap",
+    "synthetic/synthetic-healthy-ipv6-extension-headers.pcap",
+)
 Rows = list[dict[str, str]]
 
 LUA = SOURCE / "handshake_probe" / "wireshark" / "handshake_probe.lua"
@@ -63,7 +68,7 @@ def ours(file: Path) -> Counter[tuple[int, str]]:
     return steps
 
 
-@pytest.mark.parametrize("file", sorted({entry["file"] for entry in TRUTH}))
+@pytest.mark.parametrize("file", [*sorted({entry["file"] for entry in TRUTH}), *SYNTHETIC])
 def test_the_steps_are_those_of_our_own_transcript(file: str, tmp_path: Path) -> None:
     rows = dissected(tmp_path, CAPTURES / file, "event")
     assert steps_of(rows) == ours(CAPTURES / file)

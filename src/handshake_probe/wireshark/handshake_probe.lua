@@ -216,7 +216,10 @@ local function read_nonce(stream, items)
     local item = { event = "nonce_received", bytes = NONCE, pieces = pieces, nonce = data, experts = {} }
     if missing > 0 then item.missing = missing end
     item.looks_like = data and looks_like(data)
-    if item.looks_like then item.experts[1] = "nonce_flawed" end
+    if item.looks_like then
+        stream.flawed = true
+        item.experts[1] = "nonce_flawed"
+    end
     items[#items + 1] = item
 end
 
@@ -324,14 +327,23 @@ local function read_records(stream, side, items)
     end
 end
 
+-- Whether what follows the nonce is the rest of another protocol's greeting: credentials answer an
+-- identity, and what came before it, or goes on with a text, is none.
+local function is_foreign(stream)
+    return (stream.surplus or 0) >= (stream.flawed and 1 or CREDENTIALS)
+end
+
 -- Read what can be understood by now: each step waits for the one before it.
 local function read_steps(stream, items)
     local device, cloud = stream.device, stream.cloud
+    for _, side in ipairs({ device, cloud }) do
+        if side.waiting > HELD then take(side, side.waiting) end -- no handshake, whatever it is
+    end
     if stream.handshake then
         if cloud.read == 0 and cloud.waiting >= NONCE then read_nonce(stream, items) end
         if device.read == 0 and device.waiting >= IDENTITY then read_identity(stream, items) end
         if stream.identity_read and not stream.credentials_read and cloud.read == NONCE
-            and cloud.waiting >= CREDENTIALS then
+            and cloud.waiting >= CREDENTIALS and not is_foreign(stream) then
             read_credentials(stream, items)
         end
         if not stream.credentials_read then return end
@@ -412,7 +424,8 @@ local function finish(stream, side, kind, items)
     elseif device.taken < IDENTITY then
         if device.taken > 0 or side == device then short("identity_short", device.taken) end
     elseif not stream.credentials_read then
-        short("credentials_short", math.max(cloud.taken - NONCE - (stream.surplus or 0), 0))
+        local answered = is_foreign(stream) and 0 or cloud.taken - NONCE - (stream.surplus or 0)
+        short("credentials_short", math.max(answered, 0))
     elseif device.records == 0 then
         stream.said_short = true
         items[#items + 1] = { side = side, experts = { "hello_missing" } }
