@@ -2,8 +2,8 @@
 
     python tests/soak.py [ROUNDS [LOSS]]
 
-Its table goes to standard output, progress to standard error; exit code 1 after an accusation. An
-interrupt ends it early, and the table tells of what was done.
+Its table goes to standard output and into docs/benchmarks.md, progress to standard error; exit code
+1 after an accusation. An interrupt ends it early, and the table tells of what was done.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from handshake_probe.lab import network, scenario_files
 from probe_scenarios import accuses_wrongly, disagreement, probe_in
 
 AT_A_TIME = 10
+BENCHMARKS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+SECTION = "## Probes with loss on the way"
+OUTCOMES = ("runs", "as expected", "other verdict, no accusation", "wrong accusation")
 LIMIT = 150.0  # seconds for one probe
 
 
@@ -47,6 +50,13 @@ async def soak(rounds: int, loss: float, folder: Path, counts: Counter[str]) -> 
         await asyncio.gather(*(one(name, number) for name in names))
 
 
+def keep(text: str) -> None:
+    """Put the result into its section of the benchmarks, which stays when they are made again."""
+    before, _, after = BENCHMARKS.read_text("utf-8").partition(f"{SECTION}\n")
+    rest = after[after.index("\n## ") :] if "\n## " in after else ""
+    BENCHMARKS.write_text(f"{before.rstrip()}\n\n{SECTION}\n\n{text}\n{rest}", "utf-8")
+
+
 def main() -> int:
     """Run, and print a table."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
@@ -62,11 +72,16 @@ def main() -> int:
     minutes = (time.monotonic() - began) / 60
     scenarios = len(scenario_files.all_scenarios())
     done = f"{counts['runs'] / scenarios:.1f} of {rounds} rounds over {scenarios} scenarios"
-    print(f"\n{done}, {100 * loss:g} % of packets lost, {minutes:.0f} minutes\n")
-    print("| outcome | probes |\n|---|---|")
+    told = [
+        f"{done}, {100 * loss:g} % of packets lost, {minutes:.0f} minutes (`make soak`).",
+        "",
+        "| outcome | probes |",
+        "|---|---|",
+    ]
     wrong = counts["wrong accusation"]
-    for outcome in ("runs", "as expected", "other verdict, no accusation", "wrong accusation"):
-        print(f"| {outcome} | {counts.pop(outcome, 0)} |")
+    told += [f"| {outcome} | {counts.pop(outcome, 0)} |" for outcome in OUTCOMES]
+    print("\n".join(told))
+    keep("\n".join(told))
     for what, count in counts.most_common():
         print(f"{count:4} {what}", file=sys.stderr)
     return 1 if wrong else 0
