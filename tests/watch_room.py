@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,16 +29,16 @@ def scenario(name: str) -> Scenario:
 
 
 def watch_in_place_of_recorder(
-    monkeypatch: pytest.MonkeyPatch, options: Sequence[str] = (), keys: bool = True
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """From now on `watch --write` keeps a scenario's capture, under tcpdump's name."""
 
     async def record(stage: staging._Stage) -> asyncio.subprocess.Process:
         host, interface = topology.captured_on(stage.scenario)
         command = (sys.executable, "-m", "handshake_probe", "watch", "-i", interface)
-        given = ("--keys", str(stage.keys)) if keys else ()
+        given = ("--keys", str(stage.keys))
         kept = ("--write", str(stage.recording.capture), "--format", "json")
-        process = await stage.processes.start(host, (*command, *kept, *given, *options), "tcpdump")
+        process = await stage.processes.start(host, (*command, *kept, *given), "tcpdump")
         await stage.processes.until(
             lambda: "watching" in stage.processes.said("tcpdump"), "tcpdump"
         )

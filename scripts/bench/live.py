@@ -34,7 +34,7 @@ _KINDS = 1000  # different frames, sent over and over
 _BURST = 50  # frames between two looks at the clock
 _STARTING = 20.0
 _HEAD = [
-    "| traffic | sent per second | who | kept on port 5683 | lost by the kernel | CPU seconds |",
+    "| traffic | sent per second | who | kept of those on 5683 | lost by kernel | CPU seconds |",
     "|---|---|---|---|---|---|",
 ]
 

@@ -36,8 +36,8 @@ class LibpcapLive:
         self._error: type[Exception] = cypcap.Error
         self._number = 0
         self._dropped = 0
+        self._pcap = cypcap.create(interface)
         try:
-            self._pcap = cypcap.create(interface)
             self._pcap.set_snaplen(_SNAP_LENGTH)
             self._pcap.set_promisc(True)
             self._pcap.set_timeout(_LATENCY)
@@ -49,6 +49,7 @@ class LibpcapLive:
             self._pcap.setnonblock(True)
             self._descriptor: int = self._pcap.get_selectable_fd()
         except cypcap.Error as error:
+            self._pcap.close()
             raise _told(interface, error, cypcap.ErrorCode) from error
         self.link_type = int(self._pcap.datalink())
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import BinaryIO
 
 import click
@@ -20,13 +22,13 @@ from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode, exit_code_of
 from handshake_probe.cli.keyboard import keyboard
 from handshake_probe.cli.root import examples
-from handshake_probe.cli.watch_loop import Limits, Watching, standard_input
+from handshake_probe.cli.watch_loop import Limits, View, Watching, standard_input
 from handshake_probe.cli.watch_probe import ProbeBeside
 from handshake_probe.cli.watch_view import Lines, Terminal
 from handshake_probe.errors import HandshakeProbeError
-from handshake_probe.model.measurement import Measurement
+from handshake_probe.model.measurement import Measurement, to_json
 from handshake_probe.pipeline.watching import Watcher
-from handshake_probe.report.safe import visible
+from handshake_probe.report.safe import safe_json, visible
 from handshake_probe.report.terminal import write_text
 from handshake_probe.report.watch_rows import rows
 from handshake_probe.report.watch_screen import Screen, usable
@@ -112,7 +114,7 @@ def command(
     with_probe: bool,
     form: str,
 ) -> ExitCode:
-    """Watch devices while they try, with a verdict that follows what they do.
+    r"""Watch devices while they try, with a verdict that follows what they do.
 
     On a terminal, a row for each device and the steps of the selected one; elsewhere a line for
     each event. Ctrl-C or q ends it with the report that 'analyze' would give. Root is given up as
@@ -146,8 +148,10 @@ def command(
         own = _own_addresses() if with_probe else frozenset()
         who = _step_down(recorder)
         watcher = Watcher(source.name, keyring, frozenset(ports), time.time_ns(), own)
+        screen = form == "text" and usable(sys.stdout)
         told: list[str] = []
-        probe = ProbeBeside(told, cloud_keys) if with_probe else None
+        tell = told.append if screen else complaints.say
+        probe = ProbeBeside(tell, cloud_keys) if with_probe else None
         if probe is not None:
             stack.callback(probe.close)
         complaints.say(
@@ -155,9 +159,16 @@ def command(
         )
         limits = Limits(duration, until is not None)
         try:
-            measurement = _watch(source, watcher, limits, recorder, probe, told, form)
+            watching = partial(Watching, source, watcher, limits, recorder, probe or _alone)
+            if screen:
+                measurement = _on_screen(watching, source, told)
+            else:
+                measurement = _as_lines(watching, json=form == "json")
         except HandshakeProbeError as error:
             return complaints.expected(error, _HELP)
+    if probe is not None and probe.found is not None:
+        _show(probe.found, form)
+    _show(measurement, form)
     if source.damage is not None:
         complaints.say(f"error: the capture ended: {source.damage}")
         if not measurement.source.frames:
@@ -192,29 +203,30 @@ def _own_addresses() -> frozenset[bytes]:
     return frozenset(ipaddress.ip_address(text).packed for text in addresses)
 
 
-def _watch(
-    source: LiveSource,
-    watcher: Watcher,
-    limits: Limits,
-    recorder: Recorder | None,
-    probe: ProbeBeside | None,
-    notes: list[str],
-    form: str,
+def _as_lines(watching: Callable[[View], Watching], *, json: bool) -> Measurement:
+    lines = Lines(sys.stdout, json=json)
+    measurement, state = watching(lines).run(None)
+    lines.show(measurement, rows(measurement, state.now), state)
+    return measurement
+
+
+def _on_screen(
+    watching: Callable[[View], Watching], source: LiveSource, notes: list[str]
 ) -> Measurement:
-    beside = probe if probe is not None else _alone
-    if form == "json" or not usable(sys.stdout):
-        lines = Lines(sys.stdout, json=form == "json")
-        watching = Watching(source, watcher, lines, limits, recorder, beside)
-        measurement, state = watching.run(None)
-        lines.end(measurement, rows(measurement, state.now), state)
-        return measurement
     given = None if source.how == "stream" else standard_input()
     with keyboard(given) as keys, Screen(sys.stdout) as screen:
-        terminal = Terminal(screen, source.name, notes)
-        watching = Watching(source, watcher, terminal, limits, recorder, beside)
-        measurement, _ = watching.run(keys)
-    write_text(measurement, sys.stdout)
+        measurement, _ = watching(Terminal(screen, source.name, notes)).run(keys)
     return measurement
+
+
+def _show(measurement: Measurement, form: str) -> None:
+    """The report, or the document on one line."""
+    if form == "json":
+        sys.stdout.buffer.write(safe_json(to_json(measurement)) + b"\n")
+    else:
+        sys.stdout.write("\n")
+        write_text(measurement, sys.stdout)
+    sys.stdout.flush()
 
 
 def _alone(measurement: Measurement, _: object) -> Measurement:

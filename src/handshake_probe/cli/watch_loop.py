@@ -65,10 +65,10 @@ class Watching:
         self,
         source: LiveSource,
         watcher: Watcher,
-        view: View,
         limits: Limits,
-        recorder: Recorder | None = None,
-        beside: Callable[[Measurement, list[Row]], Measurement] = lambda measured, _: measured,
+        recorder: Recorder | None,
+        beside: Callable[[Measurement, list[Row]], Measurement],
+        view: View,
     ) -> None:
         self._source, self._watcher, self._view = source, watcher, view
         self._limits, self._recorder, self._beside = limits, recorder, beside

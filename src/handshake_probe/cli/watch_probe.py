@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from handshake_probe.errors import UnreadableInput
@@ -23,15 +23,16 @@ _STOPPING = 5.0  # seconds for a probe that is told to stop
 class ProbeBeside:
     """Judges a measurement beside the probe, once there is one.
 
-    `notes` gets a line as the probe begins and ends; the last one is what to show.
+    `tell` is called with a line as the probe begins and ends.
     """
 
-    def __init__(self, notes: list[str], cloud_keys: Sequence[str]) -> None:
-        self._notes = notes
+    def __init__(self, tell: Callable[[str], None], cloud_keys: Sequence[str]) -> None:
+        self._tell = tell
         self._keys = tuple(cloud_keys)
         self._process: subprocess.Popen[bytes] | None = None
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
-        self._found: Measurement | None = None
+        self.found: Measurement | None = None
+        """What the probe found, once it is done."""
 
     def __call__(self, measurement: Measurement, told: list[Row]) -> Measurement:
         """The measurement, judged beside the probe if that is done."""
@@ -39,14 +40,9 @@ class ProbeBeside:
             failing = next((row for row in told if row.failures), None)
             if failing is not None:
                 self._start(measurement, failing)
-        elif self._found is None and self._process.poll() is not None:
+        elif self.found is None and self._process.poll() is not None:
             self._read()
-        return measurement if self._found is None else beside(measurement, self._found)
-
-    def wait(self) -> None:
-        """Wait for a probe that runs."""
-        if self._process is not None:
-            self._process.wait()
+        return measurement if self.found is None else beside(measurement, self.found)
 
     def close(self) -> None:
         """Stop a probe that still runs."""
@@ -71,17 +67,17 @@ class ProbeBeside:
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C ends the watch, and the watch ends it
         )
-        self._notes.append(f"probing, because {failing.address} fails")
+        self._tell(f"probing, because {failing.address} fails")
 
     def _read(self) -> None:
         self._output.seek(0)
         try:
-            self._found = from_json(self._output.read())
+            self.found = from_json(self._output.read())
         except UnreadableInput:
             assert self._process is not None
-            self._notes.append(f"the probe failed (exit code {self._process.returncode})")
+            self._tell(f"the probe failed (exit code {self._process.returncode})")
             return
-        self._notes.append(f"probe from here: {spaced(self._found.verdict.cause)}")
+        self._tell(f"probe from here: {spaced(self.found.verdict.cause)}")
 
 
 def _target(measurement: Measurement, failing: Row) -> list[str]:

@@ -27,11 +27,6 @@ class Lines:
     def again(self) -> None:
         """Nothing: what is written stays."""
 
-    def end(self, measurement: Measurement, told: list[Row], state: State) -> None:
-        """Write the last news and the report."""
-        self._view.show(told, state.now, state.dropped)
-        self._view.end(measurement)
-
 
 class Terminal:
     """A screen that is drawn anew with every verdict and every key."""

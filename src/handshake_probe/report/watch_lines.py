@@ -8,16 +8,15 @@ from typing import TextIO
 
 import msgspec
 
-from handshake_probe.model.measurement import Measurement, Verdict, to_json
+from handshake_probe.model.measurement import Verdict
 from handshake_probe.model.vocabulary import Cause, Confidence
 from handshake_probe.report.safe import PROSE, safe_json, visible
-from handshake_probe.report.terminal import write_text
 from handshake_probe.report.watch_rows import Row
 from handshake_probe.report.words import spaced
 
 
 class DeviceLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of `watch --format json`; the last line of all is a measurement document."""
+    """One line of `watch --format json`; the measurement document follows as the last line."""
 
     event: str  # "step", "verdict", "dropped"
     time: str  # RFC 3339, UTC, microseconds
@@ -51,15 +50,6 @@ class LineView:
             self._write(line)
         if lines:
             self._stream.flush()
-
-    def end(self, measurement: Measurement) -> None:
-        """Write the measurement of the whole watch: the report, or the document."""
-        if self._json:
-            self._stream.write(safe_json(to_json(measurement)).decode() + "\n")
-        else:
-            self._stream.write("\n")
-            write_text(measurement, self._stream)
-        self._stream.flush()
 
     def _news(self, row: Row, now: float) -> Iterator[DeviceLine]:
         key = f"{row.address} {row.device_id or ''}"
