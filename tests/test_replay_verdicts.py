@@ -91,6 +91,8 @@ STORIES: list[tuple[str, Measurement, Cause, Mechanism | None, str]] = [
      Mechanism.RESET_AFTER_IDENTITY, "HP190"),
     ("arrives, is not answered", twice(own(**HUNG), random()), UNDECIDED,
      Mechanism.IDENTITY_UNANSWERED, "HP190"),
+    ("a FIN that does not acknowledge", twice(own(acknowledged=0, delivery=Delivery.UNKNOWN)),
+     UNDECIDED, Mechanism.NO_TRAFFIC, "HP190"),
     ("a portal", twice(own(first=PORTAL), random()), UNDECIDED, Mechanism.NO_NONCE, "HP190"),
     ("two of three", replay(own(), own(), own(**CUT)), UNDECIDED, Mechanism.NO_TRAFFIC, "HP190"),
 ]  # fmt: skip

@@ -50,7 +50,7 @@ class Fate(Enum):
     SYN_LOST = auto()
     REFUSED = auto()  # a reset answers the SYN
     REJECTED = auto()  # an ICMP error does
-    UNTOLD = auto()  # this system cannot tell, or nothing left it
+    UNTOLD = auto()  # no telling: nothing left, or a FIN came before an acknowledgment
 
 
 _STOPPED = (Fate.LOST, Fate.CUT, Fate.RESET, Fate.RESET_EARLY, Fate.NO_GREETING)
@@ -103,8 +103,10 @@ def fate(run: ReplayProbed) -> Fate:
     arrived = run.delivery is Delivery.ACKNOWLEDGED
     if run.ended_by is Ending.RESET:
         return Fate.RESET if arrived or run.acknowledged is None else Fate.CUT
-    if run.ended_by in (Ending.CLOSED, Ending.OURSELVES):
+    if run.ended_by is Ending.OURSELVES:
         return Fate.CARRIED
+    if run.ended_by is Ending.CLOSED:  # who read it has acknowledged it before
+        return Fate.CARRIED if arrived or run.acknowledged is None else Fate.UNTOLD
     if run.delivery is Delivery.UNACKNOWLEDGED:
         return Fate.LOST
     return Fate.UNHEARD if arrived else Fate.UNTOLD
@@ -219,6 +221,8 @@ def _unsettled(
         text = f"The recorded part {_TOLD[own]}; the controls are missing, or do not agree."
     elif len(runs) < RUNS:
         text = f"{len(runs)} run of the recorded part is too little: two must agree."
+    elif len({fate(run) for run in runs}) == 1:
+        text = "Whether the recorded part arrives cannot be told."
     else:
         told = ", ".join(dict.fromkeys(_TOLD[fate(run)] for run in runs))
         text = f"The runs of the recorded part do not agree: it {told}."
