@@ -127,7 +127,7 @@ def command(
         handshake-probe watch -
 
     Exit codes are those of the verdict: to end a watch is no failure.
-    """  # noqa: D301 - click reads the control character
+    """
     if only_list:
         return _list()
     if (interface is None) is (stream is None):
