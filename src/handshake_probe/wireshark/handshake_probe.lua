@@ -367,8 +367,9 @@ local function take_segment(side, offset, data, length)
     append(side, nil, length - math.max(#data, known), true)
 end
 
--- Take what waited, as far as it follows; a hole counts as a gap once the peer has acknowledged it.
-local function release(side, items)
+-- Take what waited, as far as it follows; a hole counts as a gap once the peer has acknowledged it,
+-- or with `final` at once.
+local function release(side, items, final)
     while true do
         local first
         for offset in pairs(side.held) do
@@ -376,7 +377,7 @@ local function release(side, items)
         end
         if not first then return end
         if first > side.taken then
-            if side.acked < first and side.held_bytes < HELD then return end
+            if side.acked < first and side.held_bytes < HELD and not final then return end
             items[#items + 1] = { missing = first - side.taken, experts = { "gap" }, side = side }
             append(side, nil, first - side.taken)
         end
@@ -384,6 +385,17 @@ local function release(side, items)
         side.held[first] = nil
         side.held_bytes = side.held_bytes - segment.length
         take_segment(side, first, segment.data, segment.length)
+    end
+end
+
+-- At the end: what the peer acknowledged and nobody captured. A FIN takes one number, which no byte
+-- has; where it was not captured either, one byte is nothing to tell of.
+local function close(side, items)
+    release(side, items, true)
+    local missing = math.min(side.acked, side.fin_at or side.acked) - side.taken
+    if missing > 1 then
+        items[#items + 1] = { missing = missing, experts = { "gap" }, side = side }
+        append(side, nil, missing)
     end
 end
 
@@ -492,6 +504,13 @@ local function follow(segment)
             release(side, items)
         end
         say_surplus(stream, items)
+    end
+    if segment.fin and side.base then
+        side.fin_at = distance(side.base, segment.seq) + segment.length
+    end
+    if segment.reset or (segment.fin and peer.ended) then
+        close(side, items)
+        close(peer, items)
     end
     read_steps(stream, items)
     if segment.reset then
