@@ -22,7 +22,7 @@ from watch_room import Watched, scenario, watch_in_place_of_recorder, watched
 LACK = network.missing()
 pytestmark = pytest.mark.skipif(LACK is not None, reason=f"scenarios not run: {LACK}")
 
-AT_A_TIME = 4  # they mostly wait
+AT_A_TIME = 6  # they mostly wait
 SCENARIOS = (
     "healthy-behind-nat",
     "healthy-ipv6",

@@ -154,9 +154,8 @@ def command(
         probe = ProbeBeside(tell, cloud_keys) if with_probe else None
         if probe is not None:
             stack.callback(probe.close)
-        complaints.say(
-            f"watching {source.name} through {source.how}{who}; Ctrl-C ends with the report"
-        )
+        through = "" if source.how == "stream" else f" through {source.how}"
+        complaints.say(f"watching {source.name}{through}{who}; Ctrl-C ends with the report")
         limits = Limits(duration, until is not None)
         try:
             watching = partial(Watching, source, watcher, limits, recorder, probe or _alone)

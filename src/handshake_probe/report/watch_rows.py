@@ -92,6 +92,8 @@ def _row(
         for q in asked
         if q.host == device.address and (is_particle_name(q.name) or clouds & set(q.addresses))
     ]
+    # Many ask for IPv4 and IPv6 at once, and the clouds have no IPv6.
+    questions = [q for q in questions if q.type == "A"] or questions
     question = max(questions, key=lambda q: q.time, default=None)
     seen = streams.get(newest.stream) if newest is not None else None
     ending = ""
