@@ -24,6 +24,8 @@ from handshake_probe.probe import error_queue
 _PATIENCE = 5.0  # seconds for a tool to tell its version
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on every user's path
 _CAPABILITIES = Path("/proc/self/status")
+_FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+_HOTSPOT = "nmcli device wifi hotspot"
 _NET_ADMIN, _NET_RAW, _SYS_ADMIN = 12, 13, 21  # bits, <linux/capability.h>
 _FILE_CAPABILITIES = "security.capability"
 _CHROMIUMS = (
@@ -79,9 +81,16 @@ def equipment() -> Equipment:
         _Check("fast reader", "reading captures of gigabytes in seconds", _fast_reader),
         _Check("error queue", "naming who sent an ICMP error", _error_queue),
         _Check("ip", "seeing routes and VPNs in a probe, and for lab scenarios", _tool("ip")),
-        _Check("dumpcap", "recording the packets of a probe beside it", _dumpcap),
+        _Check("cypcap", "watching an interface, through libpcap", _library("cypcap")),
+        _Check("dumpcap", "recording beside a probe; watching without root or cypcap", _dumpcap),
         _Check("tcpdump", "recording as root, and for lab scenarios", _tool("tcpdump")),
-        _Check("raw packets", "recording with tcpdump", _capability(_NET_RAW, "CAP_NET_RAW")),
+        _Check(
+            "raw packets",
+            "watching through libpcap, recording with tcpdump",
+            _capability(_NET_RAW, "CAP_NET_RAW"),
+        ),
+        _Check("forwarding", "watching devices that use this machine as hotspot", _forwarding),
+        _Check("ssh", "watching through a router's own tcpdump", _tool("ssh")),
         _Check("tshark", "a second opinion: analyze --engine tshark", telling.tshark),
         _Check("pyshark", "a second opinion: analyze --engine tshark", _library("pyshark")),
         _Check("chromium", "reports as PDF", _chromium),
@@ -257,13 +266,23 @@ def _join_group(path: Path) -> str | None:
     return None if group == "root" else f"sudo usermod -aG {group} $USER  # then log in again"
 
 
+def _forwarding() -> _Found:
+    """Whether others' packets pass through here, as they do through a hotspot."""
+    if sys.platform != "linux":
+        return _Found(False, _LINUX_ONLY)
+    with suppress(OSError):
+        if _FORWARDING.read_text().strip() == "1":
+            return _Found(True, "this machine forwards IPv4")
+    return _Found(False, "this machine forwards nothing", _HOTSPOT if _which("nmcli") else None)
+
+
 def _capability(bit: int, name: str) -> Callable[[], _Found]:
     def look() -> _Found:
         if _holds(bit):
             return _Found(True, "root" if _is_root() else name)
         if _is_root():
             return _Found(False, f"root without {name}: a container?")
-        return _Found(False, f"neither root nor {name}", "sudo handshake-probe probe")
+        return _Found(False, f"neither root nor {name}", "sudo handshake-probe watch -i IFACE")
 
     return look
 
