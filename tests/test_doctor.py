@@ -202,3 +202,14 @@ def test_without_privilege() -> None:
     assert items["raw packets"]["works"] is False
     assert items["raw packets"]["add"] == "sudo handshake-probe probe"
     assert items["namespaces"]["detail"] in ("not root", "Linux only")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forwarding is looked up on Linux only")
+@pytest.mark.parametrize(("setting", "works"), [("1\n", True), ("0\n", False)])
+def test_whether_others_pass_through_here(
+    setting: str, works: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "ip_forward"
+    file.write_text(setting)
+    monkeypatch.setattr(equipment, "_FORWARDING", file)
+    assert looked()["forwarding"].works is works

@@ -282,7 +282,7 @@ def _capability(bit: int, name: str) -> Callable[[], _Found]:
             return _Found(True, "root" if _is_root() else name)
         if _is_root():
             return _Found(False, f"root without {name}: a container?")
-        return _Found(False, f"neither root nor {name}", "sudo handshake-probe watch -i IFACE")
+        return _Found(False, f"neither root nor {name}", "sudo handshake-probe probe")
 
     return look
 
