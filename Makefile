@@ -26,7 +26,7 @@ test:
 	@scripts/need-network
 	@scripts/need-interop
 	@scripts/need-chromium
-	.venv/bin/pytest -n 2 --dist loadgroup
+	.venv/bin/pytest -n 2
 
 lint:
 	@scripts/setup dev

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 CAPTURES = Path(__file__).resolve().parent.parent / "captures"
 
@@ -34,13 +35,15 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("reports")
 
 
-# What plays networks is sensitive to time: it runs in one process, the rest in another (xdist).
+# What plays networks is sensitive to time: one process runs it, file by file; the other computes.
 _PLAYS = ("test_lab_", "test_probe_", "test_replay_", "test_watch_", "test_report_browser")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        name = item.path.stem
-        group = "plays" if name.startswith(_PLAYS) else name
-        item.add_marker(pytest.mark.xdist_group(group))
+class _ByKind(LoadFileScheduling):  # type: ignore[misc] # which ships no types
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.partition("::")[0])
+        return "plays" if file.stem.startswith(_PLAYS) else file.stem
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    return _ByKind(config, log)
