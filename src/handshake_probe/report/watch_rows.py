@@ -102,7 +102,8 @@ def _row(
         led = "blinking cyan"
     elif newest is not None and seen is not None:
         step, since = _step(newest), _since(newest, seen)
-        led = _led(newest, now - since)
+        safe_mode = seen.session is not None and seen.session.safe_mode is not None
+        led = _led(newest, now - since, safe_mode=safe_mode)
         ending = "" if _open(newest) else SHORT_ENDINGS[newest.ended_by]
     else:
         step, since, led = _STEPS[Stage.NONE][0], None, "?"
@@ -152,12 +153,12 @@ def _since(connection: ConnectionReport, seen: ConnectionSeen) -> float:
     return begun + connection.events[-1].t if connection.events else begun
 
 
-def _led(connection: ConnectionReport, age: float) -> str:
+def _led(connection: ConnectionReport, age: float, *, safe_mode: bool) -> str:
     """What the LED shows, from Device OS 0.7 on; older ones blink slowly in the handshake too."""
     stage = connection.stage
     if _open(connection):
         if stage is Stage.SESSION:
-            return "breathing cyan"
+            return "breathing magenta" if safe_mode else "breathing cyan"
         return "fast cyan" if stage.reached(Stage.TCP_ESTABLISHED) else "blinking cyan"
     if age < _FLASH and stage is not Stage.SESSION and stage.reached(Stage.TCP_ESTABLISHED):
         return "one red flash"

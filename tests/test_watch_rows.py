@@ -1,0 +1,56 @@
+"""The rows of a watch: retries, LED, and who is shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from frames import CAPTURES
+from handshake_probe import pipeline
+from handshake_probe.keys.keyring import Keyring
+from handshake_probe.model.measurement import Measurement
+from handshake_probe.model.observations import CaptureSeen
+from handshake_probe.report.watch_rows import Row, back_off, rows
+
+
+def measured(name: str) -> Measurement:
+    path = next(file for file in CAPTURES if file.stem == name)
+    return pipeline.analyze(str(path), keyring=Keyring())
+
+
+def rows_at_end(measurement: Measurement, later: float = 0.0) -> list[Row]:
+    [seen] = [o for o in measurement.observations if isinstance(o, CaptureSeen)]
+    assert seen.last is not None
+    return rows(measurement, seen.last + later)
+
+
+def test_the_back_off_of_the_firmware() -> None:
+    waits = [back_off(failures) for failures in range(1, 51)]
+    assert waits[:10] == [1] * 5 + [2] * 5
+    assert waits[30:40] == [64] * 5 + [128] * 5
+    assert waits[40:] == [128] * 10
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "led", "failing"),
+    [
+        ("blocked-icmp-admin-prohibited", "no connection", "blinking cyan", True),
+        ("blocked-identity-dropped", "ended at identity", "blinking cyan", True),
+        ("blocked-dns-nxdomain", "got no address", "blinking cyan", False),
+        ("healthy-brewskey-device-os-2.3.1", "session ended", "blinking cyan", False),
+    ],
+)
+def test_where_a_device_is(name: str, step: str, led: str, failing: bool) -> None:
+    [row] = rows_at_end(measured(name), later=1.0)
+    assert (row.step, row.led) == (step, led)
+    assert (row.failures > 0) is failing
+    assert (row.wait is not None) is failing
+    assert row.retry == (f"{row.failures}×{row.wait}s" if failing else "")
+
+
+def test_a_failed_handshake_flashes_red_for_a_moment() -> None:
+    document = measured("blocked-identity-dropped")
+    [row] = rows_at_end(document)
+    assert row.since is not None
+    [at_once] = rows(document, row.since + 0.1)
+    [later] = rows(document, row.since + 1.0)
+    assert (at_once.led, later.led) == ("one red flash", "blinking cyan")
