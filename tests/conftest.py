@@ -35,14 +35,18 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("reports")
 
 
-# What plays networks is sensitive to time: one process runs it, file by file; the other computes.
-_PLAYS = ("test_lab_", "test_probe_", "test_replay_", "test_watch_", "test_report_browser")
+# What is sensitive to time runs file by file, in two groups that take about as long. The browser
+# reads what the scenarios leave on the shelf.
+_SCENARIOS = ("test_lab_scenarios", "test_probe_scenarios", "test_report_browser")
+_LIVE = ("test_lab_", "test_probe_", "test_replay_", "test_watch_")
 
 
 class _ByKind(LoadFileScheduling):  # type: ignore[misc] # which ships no types
     def _split_scope(self, nodeid: str) -> str:
-        file = Path(nodeid.partition("::")[0])
-        return "plays" if file.stem.startswith(_PLAYS) else file.stem
+        file = Path(nodeid.partition("::")[0]).stem
+        if file in _SCENARIOS:
+            return "scenarios"
+        return "live" if file.startswith(_LIVE) else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
