@@ -39,6 +39,9 @@ T, R, C = Connect.TIMEOUT, Connect.REFUSED, Connect.CONNECTED
 HEALTHY, NETWORK, SERVER = Cause.HEALTHY, Cause.NETWORK_BLOCKED, Cause.SERVER_FAULT
 OPEN: list[Observation] = [nonce("a"), identity("b"), control()]
 SILENT = [tcp(T, seconds=8.0), tcp(T, seconds=7.0)]
+LOST_BLOCK = tcp(
+    ended_by=Ending.SILENCE, sent="block", delivery=Delivery.UNACKNOWLEDGED, retransmissions=4
+)
 RANDOM = {"name": "x.example.com", "purpose": "random"}
 PRIVATE = "10.9.8.7"
 FAR = "5.5.5.5"  # beyond this network and its provider
@@ -181,9 +184,10 @@ STORIES: list[tuple[str, Measurement, Cause, Any, Stage, str, set[str], set[str]
      Cause.INCONCLUSIVE, Mechanism.NO_NONCE, Stage.TCP_ESTABLISHED, "possible", {"HP502"},
      {"HP122", "HP120"}),
     ("payload dropped",
-     story(tcp(ended_by=Ending.SILENCE, sent="block", delivery=Delivery.UNACKNOWLEDGED,
-               retransmissions=4), unused(T)),
+     story(LOST_BLOCK, LOST_BLOCK, unused(T)),
      NETWORK, Mechanism.NONCE_DROPPED, Stage.TCP_ESTABLISHED, "likely", {"HP122"}, {"HP502"}),
+    ("payload dropped once", story(LOST_BLOCK, unused(T)), Cause.INCONCLUSIVE,
+     Mechanism.NO_NONCE, Stage.TCP_ESTABLISHED, "possible", {"HP502"}, {"HP122"}),
     ("payload, delivery unknown",
      story(tcp(ended_by=Ending.SILENCE, sent="block", delivery=Delivery.UNKNOWN)),
      Cause.INCONCLUSIVE, Mechanism.NO_NONCE, Stage.TCP_ESTABLISHED, "possible", {"HP502"},

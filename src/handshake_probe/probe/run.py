@@ -182,7 +182,7 @@ class Run:
             found = await attempt(
                 cloud,
                 next_id=self._next_id,
-                block=number == 0,
+                block=True,
                 server_modulus=identity if number and not spoken else None,
                 patience=_AGAIN_PATIENCE if number else PATIENCE,
             )
