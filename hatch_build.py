@@ -1,4 +1,4 @@
-"""Compiles the fast reader (`sift.c`) into the package where there is a C compiler.
+"""Compiles the fast reader (`sift.c`, `fast_path.c`) into the package where there is a C compiler.
 
 The program works without it: `sieve.py` does the same in Python, only more slowly. So nothing
 here ever fails a build. `python hatch_build.py` compiles in place.
@@ -18,6 +18,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from packaging.tags import sys_tags
 
 CAPTURE = Path(__file__).parent / "src" / "handshake_probe" / "capture"
+SOURCES = ("sift.c", "fast_path.c", "fast_path.h")
 FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Wconversion", "-fPIC", "-shared")
 
 
@@ -25,13 +26,15 @@ def compile_in_place() -> Path | None:
     """Compile the source as it is; None without a compiler, or with one that fails."""
     for stale in CAPTURE.glob("sift-*.so"):
         stale.unlink()
-    source = CAPTURE / "sift.c"
-    mark = sha256(source.read_bytes()).hexdigest()[:16]  # as `sift.py` looks for it
+    sources = [CAPTURE / name for name in SOURCES]
+    content = b"".join(source.read_bytes() for source in sources)
+    mark = sha256(content).hexdigest()[:16]  # as `sift.py` looks for it
     library = CAPTURE / f"sift-{mark}.so"
     new = library.with_suffix(f".{os.getpid()}")
     compiler = shlex.split(os.environ.get("CC", "cc"))
     try:
-        subprocess.run([*compiler, *FLAGS, "-o", str(new), str(source)], check=True)
+        units = [str(source) for source in sources if source.suffix == ".c"]
+        subprocess.run([*compiler, *FLAGS, "-o", str(new), *units], check=True)
         new.rename(library)
     except (OSError, subprocess.CalledProcessError):
         return None

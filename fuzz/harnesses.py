@@ -22,7 +22,7 @@ from handshake_probe.keys.keyring import Keyring
 from handshake_probe.packets.decode import Decoder
 from handshake_probe.packets.dhcp import read_dhcp
 from handshake_probe.packets.dns import read_dns, read_dns_stream
-from handshake_probe.packets.flows import FlowPiece, FlowTable
+from handshake_probe.packets.flows import FlowPiece, FlowTable, Limits
 from handshake_probe.packets.ntp import ntp_role
 from handshake_probe.packets.units import (
     Direction,
@@ -90,8 +90,8 @@ def sieves(data: bytes) -> None:
     ):
         at = 0
         while at <= len(buffer):
-            end = mine(buffer, at)
-            _require(end == theirs(buffer, at), "both walk as far")
+            end = mine(buffer, at, 0)
+            _require(end == theirs(buffer, at, 0), "both walk as far")
             _require(one.passed == other.passed, "both count alike")
             times = (one.time_ns, one.latest_ns), (other.time_ns, other.latest_ns)
             _require(not one.passed or times[0] == times[1], "both tell the same times")
@@ -119,7 +119,7 @@ def names(data: bytes) -> None:
 
 def flows(data: bytes) -> None:
     """Segments in any order: each stream comes out once, in order, without a hole unsaid."""
-    table = FlowTable(PORT.__eq__, limit=6, closed_limit=2, bare_limit=3)
+    table = FlowTable(PORT.__eq__, Limits(connections=6, closed=2, bare=3))
     handed: list[FlowPiece] = []
     for item in segments(data):
         if isinstance(item, Icmp):

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -14,11 +11,9 @@ import pytest
 
 from handshake_probe.capture import sift
 from handshake_probe.capture.sieve import PythonSieve, Selection
+from sanitizing import ROOT, needs_compiler, run_sanitized, sanitized
 
-ROOT = Path(__file__).resolve().parent.parent
 NOTHING = Selection(frozenset(), frozenset())
-
-needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 
 
 def builder() -> ModuleType:
@@ -31,12 +26,17 @@ def builder() -> ModuleType:
     return module
 
 
+def copy_sources(folder: Path) -> None:
+    for source in sift.SOURCES:
+        shutil.copy(source, folder)
+
+
 @needs_compiler
 def test_what_is_built_is_what_is_looked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = builder()
-    shutil.copy(sift.SOURCE, tmp_path)
+    copy_sources(tmp_path)
     (tmp_path / "sift-0123.so").touch()
     monkeypatch.setattr(module, "CAPTURE", tmp_path)
     built = module.compile_in_place()
@@ -49,11 +49,11 @@ def test_a_build_without_compiler_succeeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: str
 ) -> None:
     module = builder()
-    shutil.copy(sift.SOURCE, tmp_path)
+    copy_sources(tmp_path)
     monkeypatch.setattr(module, "CAPTURE", tmp_path)
     monkeypatch.setenv("CC", compiler)
     assert module.compile_in_place() is None
-    assert [path.name for path in tmp_path.iterdir()] == ["sift.c"]
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in sift.SOURCES}
 
 
 def test_without_the_library_python_does_it(
@@ -82,7 +82,13 @@ from handshake_probe.capture.sieve import LINKS, PythonSieve, Selection
 library = sift.load(Path(sys.argv[1]))
 assert library is not None
 for walk in (library.sift_pcap, library.sift_pcapng):
-    walk.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t)
+    walk.argtypes = (
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+        ctypes.c_size_t,
+        ctypes.c_size_t,
+        ctypes.c_uint64,
+    )
 dice = random.Random(5)
 source = bytes([203, 0, 113, 9])
 selections = [
@@ -118,8 +124,8 @@ for number in range(4000):
         other.add_interface(link, unit)
     for name in ("pcap", "pcapng"):
         for at in {0, dice.randrange(len(content) + 1)}:
-            expected = getattr(one, "walk_" + name)(content, at)
-            got = getattr(library, "sift_" + name)(other._address, held, len(content), at)
+            expected = getattr(one, "walk_" + name)(content, at, 0)
+            got = getattr(library, "sift_" + name)(other._address, held, len(content), at, 0)
             assert got == expected, (number, name, at, got, expected)
 print("walked")
 """
@@ -127,29 +133,5 @@ print("walked")
 
 @needs_compiler
 def test_under_sanitizers(tmp_path: Path) -> None:
-    library = tmp_path / "sift.so"
-    flags = ["-std=c11", "-g", "-O1", "-fPIC", "-shared", "-fno-sanitize-recover=all"]
-    flags += ["-fsanitize=address,undefined"]
-    built = subprocess.run(
-        ["cc", *flags, "-o", str(library), str(sift.SOURCE)], capture_output=True, check=False
-    )
-    where = subprocess.run(
-        ["cc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    if built.returncode or not Path(where).is_absolute():
-        pytest.skip("this compiler has no sanitizers")
-    environment = {
-        **os.environ,
-        "LD_PRELOAD": str(Path(where).resolve()),
-        "ASAN_OPTIONS": "detect_leaks=0",
-        "PYTHONMALLOC": "malloc",
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")]),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", UNDER_SANITIZERS, str(library)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_sanitized(UNDER_SANITIZERS, str(sanitized(tmp_path)))
     assert done.stdout == "walked\n", done.stderr[-3000:]

@@ -222,13 +222,13 @@ def boring(sieve: Sieve, link: int, data: bytes) -> bool:
     sieve.begin("<")
     sieve.add_interface(link, 1000)
     content = record(data)
-    at = sieve.walk_pcap(content, 0)
+    at = sieve.walk_pcap(content, 0, 0)
     assert at == (len(content) if sieve.passed else 0)
     if sieve.passed:
         assert sieve.time_ns == sieve.latest_ns == 7_000_009_000
     verdict = bool(sieve.passed)
     content = enhanced(data, 7_000_009)
-    at = sieve.walk_pcapng(content, 0)
+    at = sieve.walk_pcapng(content, 0, 0)
     assert (at, bool(sieve.passed)) == ((len(content), True) if verdict else (0, False))
     return verdict
 
@@ -301,7 +301,7 @@ def test_both_sieves_walk_alike(
     for walk in ("walk_pcap", "walk_pcapng"):
         at = 0
         while at <= len(buffer):
-            ends = [getattr(sieve, walk)(buffer, at) for sieve in (one, other)]
+            ends = [getattr(sieve, walk)(buffer, at, 0) for sieve in (one, other)]
             assert ends[0] == ends[1]
             assert one.passed == other.passed
             if one.passed:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from frames import ACK, CLOUD, DEVICE, FIN, PSH, RST, SYN, segment
 from handshake_probe.packets.connection import Connection
-from handshake_probe.packets.flows import FlowPiece, FlowTable
+from handshake_probe.packets.flows import FlowPiece, FlowTable, Limits
 from handshake_probe.packets.units import (
     Direction,
     Endpoint,
@@ -33,8 +33,8 @@ WAN = Endpoint(bytes([198, 51, 100, 4]), 61000)
 class Watch:
     """A flow table fed with segments ten milliseconds apart."""
 
-    def __init__(self, **options: Any) -> None:
-        self.table = FlowTable(lambda port: port == 5683, **options)
+    def __init__(self, **limits: int) -> None:
+        self.table = FlowTable(lambda port: port == 5683, Limits(**limits))
         self.pieces: list[FlowPiece] = []
         self.frame = 0
 
@@ -497,7 +497,7 @@ def test_an_error_captured_before_its_packet() -> None:
 
 
 def test_connections_are_limited() -> None:
-    watch = Watch(limit=3)
+    watch = Watch(connections=3)
     for port in range(1, 6):
         syn = segment(True, 7, None, flags=SYN)
         watch.feed(syn._replace(source=DEVICE._replace(port=port)))
@@ -510,7 +510,7 @@ def test_connections_are_limited() -> None:
 
 
 def test_a_flood_leaves_the_newest_and_those_that_tried_twice() -> None:
-    watch = Watch(bare_limit=3)
+    watch = Watch(bare=3)
     for port in (1, 1, 2, 3, 4, 5):
         syn = segment(True, 7, None, flags=SYN)
         watch.feed(syn._replace(source=DEVICE._replace(port=port)))
@@ -521,7 +521,7 @@ def test_a_flood_leaves_the_newest_and_those_that_tried_twice() -> None:
 
 
 def test_payload_takes_a_connection_out_of_the_flood() -> None:
-    watch = Watch(bare_limit=1)
+    watch = Watch(bare=1)
     watch.open()
     watch.cloud(1, 1, NONCE)
     watch.feed(segment(True, 7, None, flags=SYN)._replace(source=DEVICE._replace(port=9)))
@@ -530,7 +530,7 @@ def test_payload_takes_a_connection_out_of_the_flood() -> None:
 
 
 def test_closed_connections_are_handed_out_once_there_are_many() -> None:
-    watch = Watch(closed_limit=1)
+    watch = Watch(closed=1)
     for port in (1, 2):
         for one in (
             segment(True, 0, None, flags=SYN),
@@ -548,7 +548,7 @@ def test_closed_connections_are_handed_out_once_there_are_many() -> None:
 
 
 def test_a_connection_cut_short_says_so() -> None:
-    watch = Watch(limit=1)
+    watch = Watch(connections=1)
     watch.open()
     watch.cloud(1, 1, NONCE)
     watch.feed(segment(True, 7, None, flags=SYN)._replace(source=DEVICE._replace(port=9)))

@@ -19,6 +19,7 @@ from handshake_probe.capture.compressed import (
     decompressed,
 )
 from handshake_probe.capture.facts import CaptureFacts
+from handshake_probe.capture.fast_path import FastPath
 from handshake_probe.capture.files import CaptureFile
 from handshake_probe.capture.looks import describe_content
 from handshake_probe.capture.pcap import HEADER_LENGTH, MAGICS, read_pcap
@@ -104,6 +105,11 @@ class CaptureInput:
     def passed_over(self, sources: frozenset[bytes]) -> bool:
         """Whether the last pass by ports may have left out a frame that one of these sent."""
         return self._sieve is not None and self._sieve.may_have_seen(sources)
+
+    @property
+    def fast_path(self) -> FastPath | None:
+        """What follows connections in the last pass by ports, where that is compiled."""
+        return self._sieve.fast_path if self._sieve is not None else None
 
     def close(self) -> None:
         """Forget what standard input said."""

@@ -72,7 +72,7 @@ def _records(
     at = HEADER_LENGTH
     while True:
         if sieve is not None and number:  # the first frame gives the first time
-            at = sieve.walk_pcap(buffer, at)
+            at = sieve.walk_pcap(buffer, at, number)
             number += sieve.passed
             facts.frames = number
             if sieve.passed and sieve.latest_ns > last:

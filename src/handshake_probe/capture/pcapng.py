@@ -152,7 +152,7 @@ class PcapngReader:
 
     def _walk(self, sieve: Sieve, buffer: bytes, at: int) -> int:
         """Pass over boring frames; return where that ends."""
-        at = sieve.walk_pcapng(buffer, at)
+        at = sieve.walk_pcapng(buffer, at, self._facts.frames)
         if sieve.passed:
             self._facts.frames += sieve.passed
             self._facts.note_time(sieve.latest_ns)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from handshake_probe.capture.facts import FRAME_LIMIT
+from handshake_probe.capture.fast_path import FastPath
 from handshake_probe.packets.transport import TUNNEL_PORTS
 
 Boring = Callable[[bytes], bool]
@@ -57,6 +58,7 @@ class Selection(NamedTuple):
     all_tcp: bool = False
     sources: frozenset[bytes] = frozenset()  # packets from these addresses too …
     passed_over: frozenset[int] = frozenset()  # … unless of these TCP ports
+    followed: frozenset[int] = frozenset()  # TCP ports whose connections the fast path may follow
 
     @property
     def wanted_udp_ports(self) -> frozenset[int]:
@@ -78,6 +80,10 @@ class Sieve(Protocol):
     latest_ns: int
     """The latest time of any of them."""
 
+    @property
+    def fast_path(self) -> FastPath | None:
+        """What follows connections meanwhile; None where that is not compiled, or not wanted."""
+
     def begin(self, order: str) -> None:
         """Start a file or a section in byte order "<" or ">"; it has no interfaces yet."""
 
@@ -87,11 +93,15 @@ class Sieve(Protocol):
         With 0 its frames are never passed over.
         """
 
-    def walk_pcap(self, buffer: bytes, at: int) -> int:
-        """Pass over records of a pcap file from `at` on; return where the walk ends."""
+    def walk_pcap(self, buffer: bytes, at: int, number: int) -> int:
+        """Pass over records of a pcap file from `at` on, behind frame `number`.
 
-    def walk_pcapng(self, buffer: bytes, at: int) -> int:
-        """Pass over enhanced packet blocks without options; return where the walk ends."""
+        Returns:
+            Where the walk ends.
+        """
+
+    def walk_pcapng(self, buffer: bytes, at: int, number: int) -> int:
+        """The same for enhanced packet blocks without options."""
 
     def may_have_seen(self, sources: frozenset[bytes]) -> bool:
         """Whether one of these addresses sent a frame passed over; True also when in doubt."""
@@ -99,6 +109,8 @@ class Sieve(Protocol):
 
 class PythonSieve:
     """The sieve for who has no compiled one."""
+
+    fast_path: FastPath | None = None
 
     def __init__(self, selection: Selection) -> None:
         self._selection = selection
@@ -117,7 +129,7 @@ class PythonSieve:
         boring = predicate(link_type, self._selection, self._seen) if unit else None
         self._interfaces.append((boring, unit))
 
-    def walk_pcap(self, buffer: bytes, at: int) -> int:
+    def walk_pcap(self, buffer: bytes, at: int, number: int) -> int:
         """See `Sieve`."""
         self.passed = 0
         boring, unit = self._interfaces[0]
@@ -133,7 +145,7 @@ class PythonSieve:
             at = end
         return at
 
-    def walk_pcapng(self, buffer: bytes, at: int) -> int:
+    def walk_pcapng(self, buffer: bytes, at: int, number: int) -> int:
         """See `Sieve`."""
         self.passed = 0
         block, word = self._block.unpack_from, self._word.unpack_from
@@ -181,7 +193,7 @@ def predicate(link_type: int, selection: Selection, seen: set[bytes]) -> Boring 
     if layout is None:
         return None
     ethertype_at, ip_at = layout
-    tcp_ports, _, all_tcp, sources, passed_over = selection
+    tcp_ports, _, all_tcp, sources, passed_over, _ = selection
     udp_ports = selection.wanted_udp_ports
 
     # One function without calls: it runs for every frame.

@@ -1,22 +1,26 @@
-/* Passes over the records of a capture that no verdict needs: the compiled half of sieve.py.
+/* Passes over the records of a capture that no verdict needs: the compiled half of sieve.py. Those
+ * of connections in which nothing odd happens go to fast_path.c.
  *
  * sieve.py says which frames are boring and does the same in Python; tests hold the two together.
- * Nothing here allocates, keeps a pointer, or reads outside data[0 .. length). What is odd in any
+ * Nothing in this file allocates, keeps a pointer, or reads outside data[0 .. length). What is odd in any
  * way (a record that is cut off, a length that lies, an unknown link type) ends the walk in front
  * of it, and the readers in Python deal with it.
  *
  * Called through ctypes without the interpreter lock: one `struct sift` belongs to one caller.
  */
+#include "fast_path.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
 #define FRAME_LIMIT 262144u /* facts.FRAME_LIMIT */
 #define LINKS 32
 #define FILTER_BITS 20
+#define PARTED_MANY 256
 
 enum { TCP = 6, UDP = 17 };
 enum { IPV4 = 0x0800, IPV6 = 0x86dd, VLAN = 0x8100 };
-enum { WANTED_TCP = 1, WANTED_UDP = 2, PASSED_OVER = 4 }; /* bits of ports[] */
+enum { WANTED_TCP = 1, WANTED_UDP = 2, PASSED_OVER = 4, FOLLOWED = 8 }; /* bits of ports[] */
 enum { RAW = -1, UNKNOWN = -2 };                          /* values of ethertype_at */
 
 /* How the frames of one interface begin. */
@@ -41,6 +45,7 @@ struct sift {
     /* The capture. */
     int32_t big_endian;
     int32_t links;
+    int64_t first_interface; /* number of link[0] in the whole capture */
     struct link link[LINKS];
     /* What is wanted. */
     int32_t all_tcp;
@@ -49,6 +54,8 @@ struct sift {
     struct addresses sources;
     /* Who sent what was passed over. */
     struct addresses seen;
+    /* Connections on ports that are FOLLOWED; or NULL. */
+    struct fast_path *fast;
 };
 
 size_t sift_size(void) { return sizeof(struct sift); }
@@ -166,6 +173,22 @@ static int boring(struct sift *s, const struct link *link, const uint8_t *data, 
     return 1;
 }
 
+/* The next segment of a connection in which nothing odd happens. */
+static int taken(struct sift *s, int64_t index, const uint8_t *data, size_t length,
+                 uint64_t number, int64_t time_ns)
+{
+    const struct link *link = &s->link[index];
+    if (!s->fast || link->ethertype_at != 12 || !link->tagged || length < 54)
+        return 0;
+    if (!((s->ports[be16(data + 34)] | s->ports[be16(data + 36)]) & FOLLOWED))
+        return 0;
+    return fast_path_take(s->fast, data, length, number + s->passed + 1, time_ns,
+                          s->first_interface + index);
+}
+
+/* Many connections are over: time to take them from the fast path. */
+static int full(const struct sift *s) { return s->fast && s->fast->parted >= PARTED_MANY; }
+
 static void pass(struct sift *s, int64_t time_ns)
 {
     if (s->passed++ == 0 || time_ns > s->latest_ns)
@@ -174,19 +197,22 @@ static void pass(struct sift *s, int64_t time_ns)
 }
 
 /* Walk over records of a classic pcap file, from `at` on; return where the first one starts that
- * is not boring, not whole, or odd. Seconds (4), fraction (4), captured (4), length (4), frame. */
-size_t sift_pcap(struct sift *s, const uint8_t *data, size_t length, size_t at)
+ * is not boring, not whole, or odd. Seconds (4), fraction (4), captured (4), length (4), frame.
+ * `number` is that of the last frame before. */
+size_t sift_pcap(struct sift *s, const uint8_t *data, size_t length, size_t at, uint64_t number)
 {
     s->passed = 0;
-    while (at <= length && length - at >= 16 && s->links > 0 && s->link[0].unit > 0) {
+    while (!full(s) && at <= length && length - at >= 16 && s->links > 0 && s->link[0].unit > 0) {
         const uint8_t *record = data + at;
         uint32_t captured = word(record + 8, s->big_endian);
+        int64_t time_ns = word(record, s->big_endian) * INT64_C(1000000000) +
+                          word(record + 4, s->big_endian) * s->link[0].unit;
         if (captured > FRAME_LIMIT || captured > length - at - 16)
             break;
-        if (!boring(s, &s->link[0], record + 16, captured))
+        if (!boring(s, &s->link[0], record + 16, captured) &&
+            !taken(s, 0, record + 16, captured, number, time_ns))
             break;
-        pass(s, word(record, s->big_endian) * INT64_C(1000000000) +
-                    word(record + 4, s->big_endian) * s->link[0].unit);
+        pass(s, time_ns);
         at += 16 + captured;
     }
     return at;
@@ -194,10 +220,10 @@ size_t sift_pcap(struct sift *s, const uint8_t *data, size_t length, size_t at)
 
 /* The same for enhanced packet blocks without options of a pcapng file. Type (4), total length
  * (4), interface (4), time (4, 4), captured (4), length (4), frame padded to 4, total length. */
-size_t sift_pcapng(struct sift *s, const uint8_t *data, size_t length, size_t at)
+size_t sift_pcapng(struct sift *s, const uint8_t *data, size_t length, size_t at, uint64_t number)
 {
     s->passed = 0;
-    while (at <= length && length - at >= 32) {
+    while (!full(s) && at <= length && length - at >= 32) {
         const uint8_t *block = data + at;
         const int big = s->big_endian;
         uint32_t total = word(block + 4, big), index = word(block + 8, big);
@@ -213,7 +239,8 @@ size_t sift_pcapng(struct sift *s, const uint8_t *data, size_t length, size_t at
             break;
         if (link->unit <= 0 || units > (uint64_t)(INT64_MAX / link->unit))
             break;
-        if (!boring(s, link, block + 28, captured))
+        if (!boring(s, link, block + 28, captured) &&
+            !taken(s, index, block + 28, captured, number, (int64_t)units * link->unit))
             break;
         pass(s, (int64_t)units * link->unit);
         at += total;

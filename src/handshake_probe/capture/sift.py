@@ -6,21 +6,24 @@ source than the one beside it is not used.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handshake_probe.capture.fast_path import FastPath, declare
 from handshake_probe.capture.sieve import ETHERNET, LINKS, PythonSieve, Selection, Sieve
 
 if TYPE_CHECKING:
     import ctypes
 
-SOURCE = Path(__file__).with_name("sift.c")
+SOURCES = tuple(map(Path(__file__).with_name, ("sift.c", "fast_path.c", "fast_path.h")))
 _LINKS = 32  # interfaces it knows; frames of further ones go to the decoder
 _PORTS = 1 << 16
 _SET = (1 << 20) // 64  # words of a set of addresses
+_PARTED_MANY = 256  # as in sift.c
 _RAW, _UNKNOWN = -1, -2
-_WANTED_TCP, _WANTED_UDP, _PASSED_OVER = 1, 2, 4
+_WANTED_TCP, _WANTED_UDP, _PASSED_OVER, _FOLLOWED = 1, 2, 4, 8
 
 
 def make_sieve(selection: Selection) -> Sieve:
@@ -30,11 +33,11 @@ def make_sieve(selection: Selection) -> Sieve:
 
 
 def library_path() -> Path:
-    """Where the library belongs that was compiled from the source as it is."""
+    """Where the library belongs that was compiled from the sources as they are."""
     from hashlib import sha256
 
-    mark = sha256(SOURCE.read_bytes()).hexdigest()[:16]
-    return SOURCE.with_name(f"sift-{mark}.so")
+    mark = sha256(b"".join(source.read_bytes() for source in SOURCES)).hexdigest()[:16]
+    return SOURCES[0].with_name(f"sift-{mark}.so")
 
 
 @cache
@@ -47,10 +50,12 @@ def load(path: Path | None = None) -> ctypes.CDLL | None:
         library.sift_size.restype = ctypes.c_size_t
         for name in ("sift_pcap", "sift_pcapng"):
             walk = getattr(library, name)
-            walk.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t)
-            walk.restype = ctypes.c_size_t
+            size = ctypes.c_size_t
+            walk.argtypes = (ctypes.c_void_p, ctypes.c_char_p, size, size, ctypes.c_uint64)
+            walk.restype = size
         for name in ("sift_want_source", "sift_may_have_seen"):
             getattr(library, name).argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t)
+        declare(library)
     except (OSError, AttributeError):
         return None
     return library
@@ -72,21 +77,28 @@ class CompiledSieve:
             (selection.tcp_ports, _WANTED_TCP),
             (selection.wanted_udp_ports, _WANTED_UDP),
             (selection.passed_over, _PASSED_OVER),
+            (selection.followed, _FOLLOWED),
         ):
             for port in ports:
                 state.ports[port] |= bit
         for source in selection.sources:
             library.sift_want_source(self._address, source, len(source))
+        self.fast_path = FastPath(library) if selection.followed else None
+        if self.fast_path is not None:
+            state.fast = self.fast_path.address
         self.passed = self.time_ns = self.latest_ns = 0
+        self._interfaces = 0  # in the whole capture
 
     def begin(self, order: str) -> None:
         """See `Sieve`."""
         self._state.big_endian = order == ">"
         self._state.links = 0
+        self._state.first_interface = self._interfaces
 
     def add_interface(self, link_type: int, unit: int) -> None:
         """See `Sieve`."""
         state = self._state
+        self._interfaces += 1
         if state.links == _LINKS:
             return
         link = state.link[state.links]
@@ -96,25 +108,32 @@ class CompiledSieve:
         link.unit = unit
         state.links += 1
 
-    def walk_pcap(self, buffer: bytes, at: int) -> int:
+    def walk_pcap(self, buffer: bytes, at: int, number: int) -> int:
         """See `Sieve`."""
-        return self._note(self._library.sift_pcap(self._address, buffer, len(buffer), at))
+        return self._walk(self._library.sift_pcap, buffer, at, number)
 
-    def walk_pcapng(self, buffer: bytes, at: int) -> int:
+    def walk_pcapng(self, buffer: bytes, at: int, number: int) -> int:
         """See `Sieve`."""
-        return self._note(self._library.sift_pcapng(self._address, buffer, len(buffer), at))
+        return self._walk(self._library.sift_pcapng, buffer, at, number)
 
     def may_have_seen(self, sources: frozenset[bytes]) -> bool:
         """See `Sieve`."""
         ask = self._library.sift_may_have_seen
         return any(ask(self._address, source, len(source)) for source in sources)
 
-    def _note(self, at: int) -> int:
+    def _walk(self, walk: Callable[..., int], buffer: bytes, at: int, number: int) -> int:
         state = self._state
-        self.passed = state.passed
-        if self.passed:
-            self.time_ns, self.latest_ns = state.time_ns, state.latest_ns
-        return at
+        self.passed = 0
+        while True:
+            at = walk(self._address, buffer, len(buffer), at, number + self.passed)
+            if state.passed:
+                later = not self.passed or state.latest_ns > self.latest_ns
+                self.latest_ns = state.latest_ns if later else self.latest_ns
+                self.time_ns = state.time_ns
+                self.passed += state.passed
+            if self.fast_path is None or self.fast_path.shared.parted < _PARTED_MANY:
+                return at
+            self.fast_path.when_full()
 
 
 @cache
@@ -138,12 +157,14 @@ def _state_type() -> type[ctypes.Structure]:
             ("latest_ns", ctypes.c_int64),
             ("big_endian", ctypes.c_int32),
             ("links", ctypes.c_int32),
+            ("first_interface", ctypes.c_int64),
             ("link", Link * _LINKS),
             ("all_tcp", ctypes.c_int32),
             ("any_source", ctypes.c_int32),
             ("ports", ctypes.c_uint8 * _PORTS),
             ("sources", ctypes.c_uint64 * _SET),
             ("seen", ctypes.c_uint64 * _SET),
+            ("fast", ctypes.c_void_p),
         )
 
     return State

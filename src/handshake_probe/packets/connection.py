@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from heapq import merge
-from typing import Final
+from typing import Final, Self
 
 from handshake_probe.packets.path import PathFacts
+from handshake_probe.packets.plain import PlainConnection
 from handshake_probe.packets.side import LIST_LIMIT, Side
 from handshake_probe.packets.tcp_options import read_options
 from handshake_probe.packets.units import (
@@ -34,7 +35,7 @@ class Connection:
     `facts` grows with every segment and is complete after `finish`.
     """
 
-    __slots__ = ("_cloud", "_device", "_held", "_unanswered", "facts")
+    __slots__ = ("_cloud", "_device", "_held", "_unanswered", "facts", "rank")
 
     def __init__(
         self,
@@ -45,17 +46,36 @@ class Connection:
         *,
         orientation_known: bool,
     ) -> None:
-        self.facts = PathFacts(
-            number,
-            device,
-            cloud,
-            first.frame,
-            first.time_ns,
-            first.frame,
-            first.time_ns,
-            midstream=True,
-            orientation_known=orientation_known,
+        self._follow_facts(
+            PathFacts(
+                number,
+                device,
+                cloud,
+                first.frame,
+                first.time_ns,
+                first.frame,
+                first.time_ns,
+                midstream=True,
+                orientation_known=orientation_known,
+            )
         )
+
+    @classmethod
+    def resume(cls, plain: PlainConnection) -> Self:
+        """Go on where the fast path left a connection; its pieces so far are known."""
+        connection = cls.__new__(cls)
+        connection._follow_facts(plain.facts)
+        connection.rank = plain.rank
+        connection._unanswered = list(plain.unanswered)
+        connection._device.resume(plain.device)
+        connection._cloud.resume(plain.cloud)
+        connection._settle()
+        return connection
+
+    def _follow_facts(self, facts: PathFacts) -> None:
+        self.facts = facts
+        self.rank = 0
+        """Among the closed connections of a flow table, from 1; 0 while it is open."""
         self._device = Side(self.facts.from_device)
         self._cloud = Side(self.facts.from_cloud)
         self._held: list[DirectedPiece] = []
@@ -78,6 +98,11 @@ class Connection:
         if self._device.base is None or self._cloud.base is None:
             return None
         return self._device.base, self._cloud.base
+
+    @property
+    def device_start(self) -> int | None:
+        """Raw sequence number of the device's SYN, or of where it would have been."""
+        return self._device.base
 
     @property
     def device_syn(self) -> Segment | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from handshake_probe.packets.connection import Connection
+from handshake_probe.packets.plain import PlainConnection
 from handshake_probe.packets.units import (
     Direction,
     Endpoint,
@@ -19,15 +20,27 @@ from handshake_probe.packets.units import (
 from handshake_probe.packets.views import ViewIndex, pair_unanswered
 
 FlowPiece = tuple[Connection, Direction, StreamPiece]
-CONNECTION_LIMIT: Final = 50_000  # followed at once; some 5 kB each
-CLOSED_LIMIT: Final = 2_000  # closed ones that late segments may still reach
-BARE_LIMIT: Final = 4_000  # without any payload: what floods and port scans leave
 _UNATTACHED_LIMIT: Final = 1000
 _PER_CONVERSATION: Final = 2  # connections of one pair of endpoints that late segments may reach
 _EVICTION_SEARCH: Final = 64
 _TCP: Final = 6
 _SYN, _RST, _ACK = (int(flag) for flag in (TcpFlags.SYN, TcpFlags.RST, TcpFlags.ACK))
 _Key = tuple[Endpoint, Endpoint]
+
+
+class Limits(NamedTuple):
+    """How many connections are kept."""
+
+    connections: int = 50_000
+    """Followed at once, some 5 kB each; beyond it the oldest is cut short."""
+    closed: int = 2_000
+    """Kept for late segments after they were closed; beyond it the one closed first goes."""
+    bare: int = 4_000
+    """Without any payload, as floods and port scans leave them; beyond it the oldest of a single
+    packet is forgotten, or the oldest of all if there is none."""
+
+
+_LIMITS: Final = Limits()
 
 
 class FlowTable:
@@ -38,42 +51,69 @@ class FlowTable:
 
     Args:
         is_cloud_port: tells the cloud's ports.
-        limit: connections followed at once; beyond it the oldest is cut short.
-        closed_limit: closed connections that are kept for late segments; beyond it `take_ended`
-            hands out the one closed first.
-        bare_limit: connections without payload that are kept; beyond it the oldest of a single
-            packet is forgotten, or the oldest of all if there is none.
+        limits: how many connections are kept; `take_ended` hands out the others.
     """
 
-    def __init__(
-        self,
-        is_cloud_port: Callable[[int], bool],
-        *,
-        limit: int = CONNECTION_LIMIT,
-        closed_limit: int = CLOSED_LIMIT,
-        bare_limit: int = BARE_LIMIT,
-    ) -> None:
+    def __init__(self, is_cloud_port: Callable[[int], bool], limits: Limits = _LIMITS) -> None:
         self._is_cloud_port = is_cloud_port
-        self._limit, self._closed_limit, self._bare_limit = limit, closed_limit, bare_limit
+        self._limits = limits
         self._by_key: dict[_Key, list[Connection]] = {}
         # By source and destination: the newest connection between them, whether the device sends.
         self._newest: dict[_Key, tuple[Connection, bool, Direction]] = {}
         self._kept: dict[int, Connection] = {}  # by number, oldest first
-        self._closed: dict[int, Connection] = {}  # those with payload, first closed first
+        self._closed: dict[int, Connection] = {}  # those with payload, by rank
         self._bare: dict[int, Connection] = {}
         self._ended: list[Connection] = []
         self._followed: set[int] = set()  # numbers of those not yet ended
         self._views = ViewIndex()
         self._unattached: list[Icmp] = []
+        self._ordered = True  # _kept and _bare
         self.started = 0
-        """Connections seen so far."""
+        """Connections seen so far: the number of the next one."""
+        self.closings = 0
+        """Connections with payload that were closed so far: the rank of the last one."""
+        self.current: Connection | None = None
+        """The connection that took the last segment, unless it was the common case."""
         self.evicted = 0
         """Connections cut short or forgotten because there were too many."""
 
     @property
     def connections(self) -> list[Connection]:
         """The connections in order of their first frame, but those that `take_ended` returned."""
+        self._order()
         return list(self._kept.values())
+
+    @property
+    def bare(self) -> int:
+        """How many of the connections have no payload."""
+        return len(self._bare)
+
+    def __len__(self) -> int:
+        """Return the number of connections kept."""
+        return len(self._kept)
+
+    def adopt(self, plain: PlainConnection) -> list[FlowPiece]:
+        """Follow a connection from here on that the fast path has followed so far.
+
+        Returns:
+            Its pieces until now.
+        """
+        connection = Connection.resume(plain)
+        number, ends = connection.facts.number, (connection.facts.device, connection.facts.cloud)
+        self._ordered = False
+        self._kept[number] = connection
+        self._followed.add(number)
+        self._by_key.setdefault(_key(*ends), []).append(connection)
+        self._newest[ends] = connection, True, Direction.DEVICE_TO_CLOUD
+        self._newest[ends[1], ends[0]] = connection, False, Direction.CLOUD_TO_DEVICE
+        if connection.bare:
+            self._bare[number] = connection
+        if connection.rank:
+            self._closed[number] = connection
+            ranked = sorted(self._closed.items(), key=lambda item: item[1].rank)
+            self._closed = dict(ranked)
+        self._views.add(connection)
+        return [(connection, *piece) for piece in plain.pieces]
 
     def feed(self, segment: Segment) -> list[FlowPiece]:
         """Take the next segment of the capture.
@@ -86,11 +126,11 @@ class FlowTable:
         if newest is not None:
             connection, from_device, direction = newest
             taken = connection.follow(segment, from_device=from_device)
-            if taken is True:
-                return []
             if taken is not False:
-                return [(connection, direction, taken)]
+                self.current = None
+                return [] if taken is True else [(connection, direction, taken)]
         pieces: list[FlowPiece] = []
+        self.part_closed(pieces)
         key = _key(segment.source, segment.destination)
         found = self._find(key, segment)
         if found is None:
@@ -98,7 +138,16 @@ class FlowTable:
         pieces.extend((found, *piece) for piece in found.feed(segment))
         self._views.add(found)
         self._sort(found, pieces)
+        self.current = found
         return pieces
+
+    def part_closed(self, pieces: list[FlowPiece]) -> None:
+        """Part with connections since whose closing enough others were closed."""
+        while self._closed:
+            first = next(iter(self._closed.values()))
+            if self.closings - first.rank < self._limits.closed:
+                break
+            self._part(first, pieces)
 
     @property
     def has_ended(self) -> bool:
@@ -131,6 +180,7 @@ class FlowTable:
         unattached, self._unattached = self._unattached, []
         for icmp in unattached:
             self.feed_icmp(icmp)  # captured before the segment it quotes
+        self._order()
         pair_unanswered(self._kept.values())
         pieces: list[FlowPiece] = []
         for connection in self._kept.values():
@@ -179,16 +229,26 @@ class FlowTable:
 
     def _make_room(self, pieces: list[FlowPiece]) -> None:
         """Part with a connection if there is no room for one more."""
-        if len(self._bare) >= self._bare_limit:
+        self._order()
+        if len(self._bare) >= self._limits.bare:
             oldest = list(islice(self._bare.values(), _EVICTION_SEARCH))
             lone = (item for item in oldest if item.facts.first_frame == item.facts.last_frame)
             self._part(next(lone, oldest[0]), None)
             self.evicted += 1
-        elif len(self._kept) >= self._limit:
+        elif len(self._kept) >= self._limits.connections:
             connection = next(iter(self._kept.values()))
             connection.facts.capped = True
             self._part(connection, pieces)
             self.evicted += 1
+
+    def _order(self) -> None:
+        """Sort by number what was adopted."""
+        if not self._ordered:
+            self._kept, self._bare = (
+                dict(sorted(self._kept.items())),
+                dict(sorted(self._bare.items())),
+            )
+            self._ordered = True
 
     def _sort(self, connection: Connection, pieces: list[FlowPiece]) -> None:
         """Note what a connection has become: one with payload, one that is closed."""
@@ -197,10 +257,11 @@ class FlowTable:
             if connection.bare:
                 return
             del self._bare[number]
-        if connection.closed and number not in self._closed:
+        if connection.closed and not connection.rank:
+            self.closings += 1
+            connection.rank = self.closings
             self._closed[number] = connection
-            if len(self._closed) > self._closed_limit:
-                self._part(next(iter(self._closed.values())), pieces)
+            self.part_closed(pieces)
 
     def _part(self, connection: Connection, pieces: list[FlowPiece] | None) -> None:
         """End a connection before the capture does; without `pieces` its last ones are lost."""

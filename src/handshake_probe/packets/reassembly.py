@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from handshake_probe.packets.path import DirectionFacts
+from handshake_probe.packets.plain import PlainSide
 from handshake_probe.packets.ranges import Chunk, WaitingChunks, differing
 from handshake_probe.packets.units import (
     GapReason,
@@ -91,6 +92,16 @@ class StreamReassembler:
         self._finished = False
         self.capped = False
         """The out-of-order buffer was full: the oldest hole became a gap early."""
+
+    def resume(self, side: PlainSide) -> None:
+        """Go on where a sender stands of whom every byte came in order so far."""
+        self._next = len(side.data) + 1
+        self._history += side.data
+        self._claim_mark = _Mark(*side.claimed)
+        self._acknowledge_mark = _Mark(*side.acknowledged)
+        if side.fin is not None:
+            self._end = _End(self._next, "fin", _Mark(*side.fin))
+            self._ended = True
 
     @property
     def waiting(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from handshake_probe.packets.path import ControlPacket, DirectionFacts, Retransmission
+from handshake_probe.packets.plain import PlainSide
 from handshake_probe.packets.reassembly import StreamReassembler
 from handshake_probe.packets.sequence import PLAUSIBLE_LEAP, relative
 from handshake_probe.packets.tcp_options import TIMESTAMPS, TcpOptions
@@ -52,6 +53,12 @@ class Side:
         self.expected = -1
         """Raw sequence number of the next byte while everything is in order, else -1."""
         self._recent: list[Segment] = []
+
+    def resume(self, side: PlainSide) -> None:
+        """Go on where the fast path left this sender."""
+        self.base, self.syn, self.finished = side.base, side.syn, side.finished
+        self._recent = list(side.recent)
+        self.stream.resume(side)
 
     def close(self) -> None:
         """End the stream, and forget what only serves further segments."""

@@ -14,11 +14,11 @@ from handshake_probe.diagnose.observe_names import NameObserver
 from handshake_probe.diagnose.shapes import ShapeScan
 from handshake_probe.errors import UnreadableInput
 from handshake_probe.keys.keyring import Keyring
-from handshake_probe.packets.connection import Connection
 from handshake_probe.packets.decode import Decoder
-from handshake_probe.packets.flows import FlowPiece, FlowTable
+from handshake_probe.packets.flows import FlowPiece
 from handshake_probe.packets.path import PathFacts
 from handshake_probe.packets.units import Datagram, Icmp, Packet, Segment, Skipped
+from handshake_probe.pipeline.following import Ended, Following
 from handshake_probe.protocol.events import Event, NonceReceived, RecordSeen
 from handshake_probe.protocol.transcript import Transcript
 
@@ -47,7 +47,7 @@ class Reading:
 
 def wanted(given: CaptureInput, ports: frozenset[int]) -> Selection | None:
     """What a prefilter must let pass for handshakes on these ports; None without a prefilter."""
-    return Selection(_TCP_PORTS | ports, _UDP_PORTS) if given.sieved else None
+    return Selection(_TCP_PORTS | ports, _UDP_PORTS, followed=ports) if given.sieved else None
 
 
 def scan_shapes(given: CaptureInput, ports: frozenset[int]) -> ShapeScan:
@@ -109,7 +109,7 @@ def read_capture(
 ) -> Reading:
     """Read a capture once, following the connections on these ports."""
     reading = Reading()
-    flows = FlowTable(ports.__contains__)
+    flows = Following(ports, given.fast_path)
     transcripts: dict[int, Transcript] = {}
     decoder = Decoder()
 
@@ -122,24 +122,28 @@ def read_capture(
                 transcripts[number] = transcript
             transcript.feed(direction, piece)
 
-    def keep(connection: Connection) -> None:
-        facts = connection.facts
+    def keep(ended: Ended) -> None:
+        facts = ended.facts
         transcript = transcripts.pop(facts.number, None)
+        if not ended.counted:
+            return
         if len(reading.paths) >= CONNECTIONS_KEPT:
             reading.forgotten = True
             return
         reading.paths.append(facts)
+        if ended.pieces:
+            transcript = Transcript(keyring)
+            for direction, piece in ended.pieces:
+                transcript.feed(direction, piece)
         if transcript is not None:
             transcript.finish(facts.last_ns, facts.last_frame)
             reading.events[facts.number] = transcript.events
 
     def part() -> None:
-        for connection in flows.take_ended():
-            if connection.bare:  # one of a flood: the table counted it
-                transcripts.pop(connection.facts.number, None)
-            else:
-                keep(connection)
+        for ended in flows.take_ended():
+            keep(ended)
 
+    flows.when_full(part)
     try:
         for packet in _packets(given, capture, decoder, ports):
             if isinstance(packet, Segment):
@@ -157,15 +161,16 @@ def read_capture(
                 reading.skipped[packet.reason] += 1
             else:
                 if isinstance(packet, Icmp) and packet.quote is not None:
-                    flows.feed_icmp(packet)
+                    watch(flows.feed_icmp(packet))
                 if isinstance(packet, Datagram):
                     reading.names.feed(packet)
                 reading.hosts.feed(packet)
     except KeyboardInterrupt:
         reading.interrupted = True
+    part()
     watch(flows.finish())
-    for connection in flows.connections:
-        keep(connection)
+    for ended in flows.rest():
+        keep(ended)
     reading.paths.sort(key=lambda facts: facts.number)
     reading.forgotten = reading.forgotten or flows.evicted > 0
     reading.last_ns = capture.facts.last_ns

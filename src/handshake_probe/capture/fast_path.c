@@ -1,0 +1,734 @@
+/* See fast_path.h. What a connection is taken for, and every count, is as in packets/connection.py,
+ * side.py and reassembly.py, for as long as all bytes are there, in order, and sent once.
+ *
+ * The caller guarantees nothing about a frame but that it is readable; all limits are checked here.
+ */
+#include "fast_path.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
+enum { DEVICE = 0, CLOUD = 1 };
+enum { RECENT = 8, TIMED = 8, CONTROLS = 2, OPTIONS = 40, STAMPS = 12 };
+enum { DATA_LIMIT = 1 << 14, PIECE_LIMIT = 1024 }; /* of one side, of a connection */
+enum { SLOT_LIMIT = 1 << 18 };
+enum { HEAD = 72 }; /* numbers in a written connection */
+#define COPY_NS INT64_C(5000000)
+#define COPY_WITHOUT_ID_NS INT64_C(1000000)
+#define NONE INT64_C(-1)
+
+struct segment {
+    uint64_t frame;
+    int64_t time_ns, interface;
+    uint32_t sequence, acknowledgment;
+    uint16_t window, ip_id;
+    uint8_t flags, ttl, options_length;
+    const uint8_t *macs, *options, *payload;
+    uint32_t length; /* of the payload */
+};
+
+/* A SYN, SYN/ACK or FIN. */
+struct control {
+    uint64_t frame;
+    int64_t time_ns;
+    uint32_t sequence, acknowledgment; /* relative; of a SYN there is no acknowledgment */
+    uint16_t window, ip_id;
+    uint8_t flags, ttl, options_length, options[OPTIONS];
+};
+
+/* A packet of the last milliseconds: the next may be a copy of it. */
+struct recent {
+    uint64_t frame;
+    int64_t time_ns;
+    uint32_t sequence, acknowledgment, at, length; /* `at` is where its payload is in the data */
+    uint16_t window, ip_id;
+    uint8_t flags, options_length, options[STAMPS]; /* a SYN's options are those of its control */
+};
+
+struct side {
+    uint32_t base;  /* raw sequence number of the SYN */
+    uint32_t next;  /* relative: 1 is the first byte; one past the last byte sent */
+    uint32_t acked; /* relative; a FIN takes one number */
+    int begun, finished, stamped;
+    uint8_t ttl, macs[12];
+    uint64_t packets, segments; /* all; with payload */
+    uint64_t last_frame, first_data_frame, last_data_frame, claim_frame, acked_frame;
+    int64_t last_ns, first_data_ns, last_data_ns, claim_ns, acked_ns;
+    unsigned controls, recents;
+    struct control control[CONTROLS];
+    struct recent recent[RECENT];
+    uint8_t *data;
+    uint32_t length, room;
+};
+
+struct piece {
+    uint64_t frame;
+    int64_t time_ns;
+    uint32_t length; /* of data; 0: the sender's FIN */
+    uint32_t side;
+};
+
+struct timed {
+    uint32_t end;
+    int64_t time_ns;
+};
+
+/* As fast_path.py reads them. */
+_Static_assert(sizeof(struct control) == 72 && sizeof(struct recent) == 56, "layout");
+_Static_assert(sizeof(struct piece) == 24 && sizeof(struct timed) == 16, "layout");
+
+struct key {
+    uint64_t a;
+    uint32_t b;
+};
+
+struct connection {
+    struct key key;
+    uint64_t number, rank; /* rank among the closed ones; 0: not closed */
+    uint8_t ends[12];      /* addresses of device and cloud, ports of both */
+    int64_t interface;
+    uint64_t first_frame, last_frame;
+    int64_t first_ns, last_ns, established_ns, min_rtt_ns;
+    struct side side[2];
+    struct timed timed[TIMED];
+    unsigned waiting; /* of timed[] */
+    struct piece *pieces;
+    uint32_t piece_count, piece_room;
+    struct connection *next, *previous;           /* of all */
+    struct connection *closed_next, *parted_next; /* of the lists by rank */
+};
+
+/* What is known by its key: a connection here, or (ELSEWHERE) one that is left to others. */
+struct slot {
+    struct key key;
+    struct connection *connection; /* NULL: a free slot */
+};
+
+static struct connection elsewhere;
+#define ELSEWHERE (&elsewhere)
+
+/* --- Slots: open addressing, at most half of them in use ------------------------------------- */
+
+static size_t place(const struct fast_path *f, struct key key)
+{
+    uint64_t hash = (key.a ^ (uint64_t)key.b << 29) * UINT64_C(0x9e3779b97f4a7c15);
+    return (size_t)(hash ^ hash >> 32) & (f->slots_size - 1);
+}
+
+static int same(struct key one, struct key other) { return one.a == other.a && one.b == other.b; }
+
+static struct slot *slot_of(const struct fast_path *f, struct key key)
+{
+    size_t at = place(f, key);
+    while (f->slots[at].connection && !same(f->slots[at].key, key))
+        at = (at + 1) & (f->slots_size - 1);
+    return &f->slots[at];
+}
+
+static struct connection *find(const struct fast_path *f, struct key key)
+{
+    return f->slots_size ? slot_of(f, key)->connection : NULL;
+}
+
+/* Make sure that two more keys fit. */
+static int make_slots(struct fast_path *f)
+{
+    struct slot *old = f->slots;
+    size_t size = f->slots_size;
+    if (2 * (f->slots_used + 2) <= size)
+        return 1;
+    if (f->slots_used >= SLOT_LIMIT)
+        return 0;
+    f->slots = calloc(size ? 2 * size : 1024, sizeof *old);
+    if (!f->slots) {
+        f->slots = old;
+        return 0;
+    }
+    f->slots_size = size ? 2 * size : 1024;
+    for (size_t i = 0; i < size; i++)
+        if (old[i].connection)
+            *slot_of(f, old[i].key) = old[i];
+    free(old);
+    return 1;
+}
+
+static void put(struct fast_path *f, struct key key, struct connection *c)
+{
+    struct slot *slot = slot_of(f, key);
+    f->slots_used += !slot->connection;
+    slot->key = key;
+    slot->connection = c;
+}
+
+/* Free a key's slot, and move up what had to go past it. */
+static void drop(struct fast_path *f, struct key key)
+{
+    struct slot *slot = slot_of(f, key);
+    size_t hole = (size_t)(slot - f->slots), at = hole, mask = f->slots_size - 1;
+    if (!slot->connection)
+        return;
+    f->slots_used--;
+    for (;;) {
+        f->slots[hole].connection = NULL;
+        do {
+            at = (at + 1) & mask;
+            if (!f->slots[at].connection)
+                return;
+        } while (((at - place(f, f->slots[at].key)) & mask) < ((at - hole) & mask));
+        f->slots[hole] = f->slots[at];
+        hole = at;
+    }
+}
+
+static struct key ends_key(const uint8_t *one, const uint8_t *one_port, const uint8_t *other,
+                           const uint8_t *other_port)
+{
+    uint64_t low = 0, high = 0, swap;
+    for (int i = 0; i < 4; i++) {
+        low = low << 8 | one[i];
+        high = high << 8 | other[i];
+    }
+    low = low << 16 | (uint64_t)one_port[0] << 8 | one_port[1];
+    high = high << 16 | (uint64_t)other_port[0] << 8 | other_port[1];
+    if (low > high) {
+        swap = low;
+        low = high;
+        high = swap;
+    }
+    return (struct key){low << 16 | high >> 32, (uint32_t)high};
+}
+
+/* Ports are not 0 here, so this is no key of endpoints. */
+static struct key start_key(uint32_t sequence) { return (struct key){sequence, 0}; }
+
+/* --- Connections ----------------------------------------------------------------------------- */
+
+static void discard(struct connection *c)
+{
+    free(c->side[DEVICE].data);
+    free(c->side[CLOUD].data);
+    free(c->pieces);
+    free(c);
+}
+
+static void forget(struct fast_path *f, struct connection *c)
+{
+    *(c->previous ? &c->previous->next : &f->all) = c->next;
+    if (c->next)
+        c->next->previous = c->previous;
+    f->kept--;
+    f->bare -= !c->piece_count;
+    drop(f, start_key(c->side[DEVICE].base));
+}
+
+/* Part with the connections that were closed long enough ago. */
+static void part(struct fast_path *f)
+{
+    struct connection *c;
+    while ((c = f->closed_first) && f->closings - c->rank >= f->closed_limit) {
+        f->closed_first = c->closed_next;
+        forget(f, c);
+        drop(f, c->key);
+        if (f->parted_first)
+            f->parted_last->parted_next = c;
+        else
+            f->parted_first = c;
+        f->parted_last = c;
+        f->parted++;
+    }
+}
+
+static int bare(const struct connection *c)
+{
+    return !c->side[DEVICE].segments && !c->side[CLOUD].segments;
+}
+
+/* Options that are all there; tells whether time stamps (kind 8) are among them. */
+static int read_options(const struct segment *g, int *stamped)
+{
+    size_t at = 0;
+    *stamped = 0;
+    while (at < g->options_length && g->options[at]) {
+        size_t length = g->options[at] == 1 ? 1
+                        : at + 1 < g->options_length ? g->options[at + 1]
+                                                     : 0;
+        if (g->options[at] != 1 && (length < 2 || at + length > g->options_length))
+            return 0;
+        *stamped |= g->options[at] == 8;
+        at += length;
+    }
+    return 1;
+}
+
+/* No options, or time stamps behind two that pad: what nearly all segments carry. */
+static int common_options(const struct segment *g)
+{
+    static const uint8_t stamps[] = {1, 1, 8, 10};
+    return !g->options_length || (g->options_length == STAMPS && !memcmp(g->options, stamps, 4));
+}
+
+static void note_recent(struct side *s, const struct segment *g)
+{
+    struct recent *r;
+    unsigned old = 0;
+    while (old < s->recents && g->time_ns - s->recent[old].time_ns > COPY_NS)
+        old++;
+    old += s->recents - old == RECENT;
+    s->recents -= old;
+    memmove(s->recent, s->recent + old, s->recents * sizeof *r);
+    r = &s->recent[s->recents++];
+    *r = (struct recent){g->frame,  g->time_ns, g->sequence, g->acknowledgment, s->length,
+                         g->length, g->window,  g->ip_id,    g->flags,          g->options_length,
+                         {0}};
+    if (g->options_length <= STAMPS)
+        memcpy(r->options, g->options, g->options_length);
+}
+
+/* A packet without payload that may be a copy of one just captured. */
+static int may_be_copy(const struct side *s, const struct segment *g)
+{
+    for (unsigned i = 0; i < s->recents; i++) {
+        const struct recent *r = &s->recent[i];
+        if (g->time_ns - r->time_ns <= COPY_NS && r->time_ns - g->time_ns <= COPY_NS &&
+            r->sequence == g->sequence && r->acknowledgment == g->acknowledgment && !r->length &&
+            r->flags == g->flags && r->window == g->window && r->ip_id == g->ip_id)
+            return 1;
+    }
+    return 0;
+}
+
+static void note_packet(struct connection *c, struct side *s, const struct segment *g)
+{
+    note_recent(s, g);
+    c->last_frame = s->last_frame = g->frame;
+    c->last_ns = s->last_ns = g->time_ns;
+    s->packets++;
+}
+
+static void note_control(struct side *s, const struct segment *g, uint32_t sequence,
+                         uint32_t acknowledgment)
+{
+    struct control *k = &s->control[s->controls++];
+    *k = (struct control){g->frame, g->time_ns, sequence, acknowledgment,    g->window,
+                          g->ip_id, g->flags,   g->ttl,   g->options_length, {0}};
+    memcpy(k->options, g->options, g->options_length);
+}
+
+static void begin_side(struct side *s, const struct segment *g, int stamped)
+{
+    s->base = g->sequence;
+    s->next = 1;
+    s->begun = 1;
+    s->stamped = stamped;
+    s->ttl = g->ttl;
+    memcpy(s->macs, g->macs, sizeof s->macs);
+    s->first_data_ns = s->last_data_ns = NONE;
+    s->claim_frame = g->frame;
+    s->claim_ns = g->time_ns;
+}
+
+static void note_acknowledgment(struct connection *c, struct side *s, uint32_t acked,
+                                const struct segment *g)
+{
+    if (acked > s->acked) {
+        s->acked = acked;
+        s->acked_frame = g->frame;
+        s->acked_ns = g->time_ns;
+    }
+    if (s == &c->side[CLOUD]) {
+        if (c->established_ns == NONE)
+            c->established_ns = g->time_ns;
+        return;
+    }
+    unsigned answered = 0;
+    int64_t sent_ns = NONE;
+    while (answered < c->waiting && c->timed[answered].end <= acked)
+        sent_ns = c->timed[answered++].time_ns;
+    c->waiting -= answered;
+    memmove(c->timed, c->timed + answered, c->waiting * sizeof *c->timed);
+    if (answered && g->time_ns >= sent_ns &&
+        (c->min_rtt_ns == NONE || g->time_ns - sent_ns < c->min_rtt_ns))
+        c->min_rtt_ns = g->time_ns - sent_ns;
+}
+
+static void expect_answer(struct connection *c, uint32_t end, int64_t time_ns)
+{
+    c->timed[c->waiting++] = (struct timed){end, time_ns};
+}
+
+/* Make room for one more piece with this much data; 0: no. */
+static int make_room(struct connection *c, struct side *s, uint32_t length)
+{
+    if (s->length + length > DATA_LIMIT || c->piece_count >= PIECE_LIMIT)
+        return 0;
+    if (s->length + length > s->room) {
+        uint32_t room = s->room ? 2 * s->room : 512;
+        uint8_t *data;
+        while (room < s->length + length)
+            room *= 2;
+        data = realloc(s->data, room);
+        if (!data)
+            return 0;
+        s->data = data;
+        s->room = room;
+    }
+    if (c->piece_count == c->piece_room) {
+        uint32_t room = c->piece_room ? 2 * c->piece_room : 16;
+        struct piece *pieces = realloc(c->pieces, room * sizeof *pieces);
+        if (!pieces)
+            return 0;
+        c->pieces = pieces;
+        c->piece_room = room;
+    }
+    return 1;
+}
+
+static int start(struct fast_path *f, const struct segment *g, struct key key, const uint8_t *ends)
+{
+    struct connection *c;
+    int stamped;
+    if (f->kept + f->kept_elsewhere >= f->limit || f->bare + f->bare_elsewhere >= f->bare_limit) {
+        f->off = 1;
+        return 0;
+    }
+    if (g->length || !read_options(g, &stamped) || find(f, start_key(g->sequence)))
+        return 0;
+    c = calloc(1, sizeof *c);
+    if (!c) {
+        f->off = 1;
+        return 0;
+    }
+    c->key = key;
+    c->number = f->started++;
+    memcpy(c->ends, ends, sizeof c->ends);
+    c->interface = g->interface;
+    c->first_frame = g->frame;
+    c->first_ns = g->time_ns;
+    c->established_ns = c->min_rtt_ns = NONE;
+    begin_side(&c->side[DEVICE], g, stamped);
+    note_packet(c, &c->side[DEVICE], g);
+    note_control(&c->side[DEVICE], g, 0, 0);
+    expect_answer(c, 1, g->time_ns);
+    c->next = f->all;
+    if (c->next)
+        c->next->previous = c;
+    f->all = c;
+    put(f, key, c);
+    put(f, start_key(g->sequence), c);
+    f->kept++;
+    f->bare++;
+    return 1;
+}
+
+/* The cloud's SYN/ACK. */
+static int answer(struct connection *c, const struct segment *g)
+{
+    struct side *s = &c->side[CLOUD];
+    int stamped;
+    if (g->flags != (SYN | ACK) || g->length || !read_options(g, &stamped) ||
+        g->acknowledgment != c->side[DEVICE].base + 1)
+        return 0;
+    begin_side(s, g, stamped);
+    note_packet(c, s, g);
+    note_control(s, g, 0, 1);
+    note_acknowledgment(c, &c->side[DEVICE], 1, g);
+    return 1;
+}
+
+/* The next segment of an established connection: bytes that follow, an acknowledgment, a FIN. */
+static int follow(struct fast_path *f, struct connection *c, const struct segment *g, int from)
+{
+    struct side *s = &c->side[from], *peer = &c->side[!from];
+    uint32_t acked = g->acknowledgment - peer->base;
+    int fin = g->flags & FIN;
+    if ((g->flags & ~(PSH | FIN)) != ACK || !common_options(g) || g->ttl != s->ttl ||
+        memcmp(g->macs, s->macs, sizeof s->macs) ||
+        g->sequence != s->base + s->next + (uint32_t)s->finished || acked < peer->acked ||
+        acked > peer->next + (uint32_t)peer->finished)
+        return 0;
+    if (from == CLOUD && c->established_ns == NONE)
+        return 0;
+    if (fin && (s->finished || g->length || bare(c)))
+        return 0;
+    if (g->length ? s->finished || peer->finished : may_be_copy(s, g))
+        return 0;
+    if (from == DEVICE && g->length && c->waiting == TIMED)
+        return 0;
+    if ((g->length || fin) && !make_room(c, s, g->length))
+        return 0;
+    if (g->length && bare(c))
+        f->bare--;
+    note_packet(c, s, g);
+    s->stamped |= g->options_length != 0;
+    if (fin)
+        note_control(s, g, s->next, acked);
+    note_acknowledgment(c, peer, acked, g);
+    if (g->length) {
+        if (s->first_data_ns == NONE) {
+            s->first_data_ns = g->time_ns;
+            s->first_data_frame = g->frame;
+        }
+        s->claim_ns = s->last_data_ns = g->time_ns;
+        s->claim_frame = s->last_data_frame = g->frame;
+        s->segments++;
+        memcpy(s->data + s->length, g->payload, g->length);
+        s->length += g->length;
+        s->next += g->length;
+        if (from == DEVICE)
+            expect_answer(c, s->next, g->time_ns);
+    }
+    if (g->length || fin)
+        c->pieces[c->piece_count++] =
+            (struct piece){g->frame, g->time_ns, g->length, (uint32_t)from};
+    if (fin) {
+        s->finished = 1;
+        if (peer->finished) {
+            c->rank = ++f->closings;
+            if (f->closed_first)
+                f->closed_last->closed_next = c;
+            else
+                f->closed_first = c;
+            f->closed_last = c;
+            part(f);
+        }
+    }
+    return 1;
+}
+
+static unsigned be16(const uint8_t *p) { return (unsigned)p[0] << 8 | p[1]; }
+static uint32_t be32(const uint8_t *p) { return (uint32_t)be16(p) << 16 | be16(p + 2); }
+
+int fast_path_take(struct fast_path *f, const uint8_t *data, size_t captured, uint64_t number,
+                   int64_t time_ns, int64_t interface)
+{
+    const uint8_t *ip = data + 14, *tcp = data + 34;
+    struct connection *c;
+    struct segment g;
+    struct key key;
+    size_t total, header;
+    /* Ethernet and IPv4 without options or fragments, as Decoder._decode_plain has it. */
+    if (f->off || captured < 54 || be16(data + 12) != 0x0800 || ip[0] != 0x45 || ip[9] != 6 ||
+        be16(ip + 6) & 0x3fff)
+        return 0;
+    total = be16(ip + 2);
+    header = (size_t)(tcp[12] >> 4) * 4;
+    if (header < 20 || total < header + 20 || 14 + total > captured || !be16(tcp) ||
+        !be16(tcp + 2))
+        return 0;
+    g = (struct segment){number,
+                         time_ns,
+                         interface,
+                         be32(tcp + 4),
+                         be32(tcp + 8),
+                         (uint16_t)be16(tcp + 14),
+                         (uint16_t)be16(ip + 4),
+                         tcp[13] & 0x3f,
+                         ip[8],
+                         (uint8_t)(header - 20),
+                         data,
+                         tcp + 20,
+                         tcp + header,
+                         (uint32_t)(total - 20 - header)};
+    key = ends_key(ip + 12, tcp, ip + 16, tcp + 2);
+    part(f);
+    c = find(f, key);
+    if (c == ELSEWHERE)
+        return 0;
+    if (c) {
+        int from = memcmp(ip + 12, c->ends, 4) || memcmp(tcp, c->ends + 8, 2) ? CLOUD : DEVICE;
+        if (c->interface != interface)
+            return 0;
+        return c->side[from].begun && c->side[!from].begun ? follow(f, c, &g, from)
+               : from == CLOUD                             ? answer(c, &g)
+                                                           : 0;
+    }
+    if (!make_slots(f)) {
+        f->off = 1;
+        return 0;
+    }
+    if (g.flags == SYN) {
+        uint8_t ends[12];
+        memcpy(ends, ip + 12, 8);
+        memcpy(ends + 8, tcp, 4);
+        if (start(f, &g, key, ends))
+            return 1;
+    }
+    if (!f->off)
+        put(f, key, ELSEWHERE);
+    return 0;
+}
+
+/* --- Handing over ---------------------------------------------------------------------------- */
+
+static uint8_t *write_bytes(uint8_t *out, const void *from, size_t length)
+{
+    if (length)
+        memcpy(out, from, length);
+    return out + length;
+}
+
+static int64_t *write_side(int64_t *out, const struct side *s)
+{
+    *out++ = s->base;
+    *out++ = s->begun;
+    *out++ = s->next;
+    *out++ = s->acked;
+    *out++ = s->finished;
+    *out++ = s->stamped;
+    *out++ = s->ttl;
+    *out++ = (int64_t)s->packets;
+    *out++ = (int64_t)s->segments;
+    *out++ = (int64_t)s->last_frame;
+    *out++ = s->last_ns;
+    *out++ = (int64_t)s->first_data_frame;
+    *out++ = s->first_data_ns;
+    *out++ = (int64_t)s->last_data_frame;
+    *out++ = s->last_data_ns;
+    *out++ = (int64_t)s->claim_frame;
+    *out++ = s->claim_ns;
+    *out++ = (int64_t)s->acked_frame;
+    *out++ = s->acked_ns;
+    *out++ = s->controls;
+    *out++ = s->recents;
+    *out++ = s->length;
+    return out;
+}
+
+static size_t written_size(const struct connection *c)
+{
+    size_t size = HEAD * sizeof(int64_t) + 36 + TIMED * sizeof(struct timed);
+    for (int i = 0; i < 2; i++)
+        size += CONTROLS * sizeof(struct control) + RECENT * sizeof(struct recent) +
+                c->side[i].length;
+    return (size + c->piece_count * sizeof(struct piece) + 7) / 8 * 8;
+}
+
+/* Numbers (HEAD of 64 bits), ends (12), device's and cloud's MACs (12, 12), answers awaited, of
+ * both sides controls and recent packets, pieces, of both sides the data; padded to 8. */
+static size_t write_connection(uint8_t *at, const struct connection *c)
+{
+    int64_t head[HEAD] = {0}, *out = head;
+    uint8_t *begin = at;
+    size_t size = written_size(c);
+    *out++ = (int64_t)size;
+    *out++ = (int64_t)c->number;
+    *out++ = (int64_t)c->rank;
+    *out++ = c->interface;
+    *out++ = (int64_t)c->first_frame;
+    *out++ = c->first_ns;
+    *out++ = (int64_t)c->last_frame;
+    *out++ = c->last_ns;
+    *out++ = c->established_ns;
+    *out++ = c->min_rtt_ns;
+    *out++ = c->waiting;
+    *out++ = c->piece_count;
+    out = write_side(out, &c->side[DEVICE]);
+    write_side(out, &c->side[CLOUD]);
+    at = write_bytes(at, head, sizeof head);
+    at = write_bytes(at, c->ends, 12);
+    at = write_bytes(at, c->side[DEVICE].macs, 12);
+    at = write_bytes(at, c->side[CLOUD].macs, 12);
+    at = write_bytes(at, c->timed, sizeof c->timed);
+    for (int i = 0; i < 2; i++) {
+        at = write_bytes(at, c->side[i].control, sizeof c->side[i].control);
+        at = write_bytes(at, c->side[i].recent, sizeof c->side[i].recent);
+    }
+    at = write_bytes(at, c->pieces, c->piece_count * sizeof(struct piece));
+    at = write_bytes(at, c->side[DEVICE].data, c->side[DEVICE].length);
+    at = write_bytes(at, c->side[CLOUD].data, c->side[CLOUD].length);
+    memset(at, 0, (size_t)(begin + size - at));
+    return size;
+}
+
+/* Write connections that were parted with, as many as fit; return the bytes written. */
+size_t fast_path_write_parted(struct fast_path *f, uint8_t *out, size_t room)
+{
+    size_t written = 0;
+    struct connection *c;
+    part(f);
+    while ((c = f->parted_first) && written_size(c) <= room - written) {
+        written += write_connection(out + written, c);
+        f->parted_first = c->parted_next;
+        f->parted--;
+        discard(c);
+    }
+    return written;
+}
+
+/* Write one connection and leave it to others from now on; 0: there is none here. */
+static size_t hand_over(struct fast_path *f, struct connection *c, uint8_t *out, size_t room)
+{
+    struct connection **link = &f->closed_first, *before = NULL;
+    size_t size = written_size(c);
+    if (size > room)
+        return 0;
+    write_connection(out, c);
+    if (c->rank) {
+        while (*link != c) {
+            before = *link;
+            link = &before->closed_next;
+        }
+        *link = c->closed_next;
+        if (f->closed_last == c)
+            f->closed_last = before;
+    }
+    forget(f, c);
+    put(f, c->key, ELSEWHERE);
+    discard(c);
+    return size;
+}
+
+/* Hand over the connection between these ends: addresses of 4 bytes, ports of 2. */
+size_t fast_path_hand_over(struct fast_path *f, const uint8_t *ends, uint8_t *out, size_t room)
+{
+    struct connection *c;
+    part(f);
+    c = find(f, ends_key(ends, ends + 8, ends + 4, ends + 10));
+    return c && c != ELSEWHERE ? hand_over(f, c, out, room) : 0;
+}
+
+/* Note where the device's numbers start in a connection elsewhere, and hand over that one with the
+ * same start: they may be views of one connection. */
+size_t fast_path_note_start(struct fast_path *f, uint32_t sequence, uint8_t *out, size_t room)
+{
+    struct connection *c;
+    size_t written = 0;
+    if (f->off)
+        return 0;
+    if (!make_slots(f)) {
+        f->off = 1;
+        return 0;
+    }
+    part(f);
+    c = find(f, start_key(sequence));
+    if (c && c != ELSEWHERE)
+        written = hand_over(f, c, out, room);
+    put(f, start_key(sequence), ELSEWHERE);
+    return written;
+}
+
+/* Hand over any connection; 0: there is none left. */
+size_t fast_path_hand_over_any(struct fast_path *f, uint8_t *out, size_t room)
+{
+    return f->all ? hand_over(f, f->all, out, room) : 0;
+}
+
+/* --- Life ------------------------------------------------------------------------------------ */
+
+struct fast_path *fast_path_new(void) { return calloc(1, sizeof(struct fast_path)); }
+
+void fast_path_free(struct fast_path *f)
+{
+    struct connection *c, *next;
+    for (c = f->all; c; c = next) {
+        next = c->next;
+        discard(c);
+    }
+    for (c = f->parted_first; c; c = next) {
+        next = c->parted_next;
+        discard(c);
+    }
+    free(f->slots);
+    free(f);
+}
