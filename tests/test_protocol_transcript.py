@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -81,7 +80,7 @@ def names(events: Any) -> list[str]:
 def bare(event: ev.Event) -> tuple[object, ...]:
     """Everything but when and in how many segments it came."""
     dropped = ("frame", "time_ns", "pieces")
-    return event.name, *(getattr(event, f.name) for f in fields(event) if f.name not in dropped)
+    return event.name, *(getattr(event, f) for f in event.__struct_fields__ if f not in dropped)
 
 
 def messages(events: Any) -> list[tuple[Direction, bytes]]:

@@ -5,7 +5,6 @@ A played side has no frames: its events carry frame 0, and the time that was han
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
@@ -41,16 +40,14 @@ class CloseReason(StrEnum):
     KEY_UNUSABLE = "key_unusable"  # our own settings hold a key with which nothing can be made
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandshakeComplete(Event):
+class HandshakeComplete(Event, frozen=True, kw_only=True, gc=False):
     """The peer's Hello came: for a device the cloud's, for a cloud the device's first message."""
 
     name: ClassVar[str] = "handshake_complete"
     device_id: str  # 24 hex digits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionCalled(Event):
+class FunctionCalled(Event, frozen=True, kw_only=True, gc=False):
     """The cloud calls a function this device has: to be answered with `answer_function`."""
 
     name: ClassVar[str] = "function_called"
@@ -59,8 +56,7 @@ class FunctionCalled(Event):
     token: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerViolation(Event):
+class PeerViolation(Event, frozen=True, kw_only=True, gc=False):
     """The peer did what a real side of our kind does not accept.
 
     `Closed` follows unless that side would go on all the same.
@@ -73,8 +69,7 @@ class PeerViolation(Event):
     error: DeviceError | None  # what a device calls it; None for a cloud
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimedOut(Event):
+class TimedOut(Event, frozen=True, kw_only=True, gc=False):
     """The peer let a deadline pass; `Closed` follows."""
 
     name: ClassVar[str] = "timed_out"
@@ -83,8 +78,7 @@ class TimedOut(Event):
     error: DeviceError | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Closed(Event):
+class Closed(Event, frozen=True, kw_only=True, gc=False):
     """This side is done: send what is left, then close the transport."""
 
     name: ClassVar[str] = "closed"
