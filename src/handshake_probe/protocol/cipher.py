@@ -7,12 +7,16 @@ but the padding.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from handshake_probe.protocol.layouts import BLOCK_SIZE, Session
 from handshake_probe.protocol.records import Record
+
+_UNKNOWN = bytes(BLOCK_SIZE)
+_PADDINGS = {size: bytes((size,)) * size for size in range(1, BLOCK_SIZE + 1)}
 
 
 class Opened(NamedTuple):
@@ -44,25 +48,44 @@ class SessionCipher:
         That is a record with a gap or of a wrong length, and one of a single block whose IV is
         lost.
         """
-        ciphertext = record.ciphertext
-        if ciphertext is None or record.problem is not None:
+        if record.ciphertext is None or record.problem is not None:
             return None
-        iv = self._iv if record.first else record.iv
-        # Without an IV every block but the first decrypts all the same.
-        chain = (iv or bytes(BLOCK_SIZE)) + ciphertext[:-BLOCK_SIZE]
-        blocks = int.from_bytes(self._blocks.update(ciphertext), "big")
-        padded = (blocks ^ int.from_bytes(chain, "big")).to_bytes(len(ciphertext), "big")
-        if iv is None:
-            padded = padded[BLOCK_SIZE:]
-            if not padded:
-                return None
-        padding = padded[-1]
-        if not 1 <= padding <= BLOCK_SIZE or padded[-padding:] != bytes((padding,)) * padding:
-            return Opened(None, iv is None, "padding")
-        plaintext = padded[:-padding]
-        if not plaintext:
-            return None if iv is None else Opened(None, False, "empty")
-        return Opened(plaintext, iv is None, None)
+        return self.open_all([record])[0]
+
+    def open_all(self, records: Sequence[Record]) -> list[Opened | None]:
+        """Decrypt records of either direction, whole and of legal lengths, in one go; see `open`.
+
+        A call of OpenSSL takes as long as twenty blocks, so one serves them all.
+        """
+        ivs = [self._iv if record.first else record.iv for record in records]
+        ciphertexts = [record.ciphertext or b"" for record in records]
+        chain: list[bytes] = []
+        for iv, ciphertext in zip(ivs, ciphertexts, strict=True):
+            # Without an IV every block but the first decrypts all the same.
+            chain += iv or _UNKNOWN, ciphertext[:-BLOCK_SIZE]
+        joined = b"".join(ciphertexts)
+        blocks = int.from_bytes(self._blocks.update(joined), "big")
+        padded = (blocks ^ int.from_bytes(b"".join(chain), "big")).to_bytes(len(joined), "big")
+        opened, at = [], 0
+        for iv, ciphertext in zip(ivs, ciphertexts, strict=True):
+            end = at + len(ciphertext)
+            opened.append(_unpadded(padded[at:end], headless=iv is None))
+            at = end
+        return opened
+
+
+def _unpadded(padded: bytes, *, headless: bool) -> Opened | None:
+    if headless:
+        padded = padded[BLOCK_SIZE:]
+        if not padded:
+            return None
+    padding = _PADDINGS.get(padded[-1])
+    if padding is None or not padded.endswith(padding):
+        return Opened(None, headless, "padding")
+    plaintext = padded[: -len(padding)]
+    if not plaintext:
+        return None if headless else Opened(None, False, "empty")
+    return Opened(plaintext, headless, None)
 
 
 def open_record(session: Session, record: Record) -> Opened | None:

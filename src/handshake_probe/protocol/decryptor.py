@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from handshake_probe.packets.units import Direction
-from handshake_probe.protocol.cipher import SessionCipher, open_record
+from handshake_probe.protocol.cipher import Opened, SessionCipher, open_record
 from handshake_probe.protocol.coap import Malformed, parse
 from handshake_probe.protocol.device_trials import Candidate
 from handshake_probe.protocol.events import Event, Message, RecordBad, SessionKeys
@@ -34,35 +34,60 @@ class Decryptor:
         else:
             self._candidates = list(candidates)
 
+    @property
+    def reads(self) -> bool:
+        """The session is known."""
+        return self._cipher is not None
+
+    @property
+    def waits(self) -> bool:
+        """A record may yet prove a session."""
+        return self._cipher is None and bool(self._candidates)
+
     def read(self, direction: Direction, record: Record) -> Iterator[Event]:
         """Yield what a record says, after `SessionKeys` if it is the one that proves a session."""
         if record.problem is not None:
             yield self._bad(direction, record, record.problem)
             return
-        if self._session is None:
+        if self.waits:
             yield from self._try_candidates(record)
-        opened = self._cipher.open(record) if self._cipher else None
+        if self._cipher is not None:
+            event = self._say(direction, record, self._cipher.open(record))
+            if event is not None:
+                yield event
+
+    def read_all(self, run: Sequence[tuple[Direction, Record]]) -> list[Event | None]:
+        """Return what each record of a run says; all are whole, and the session is known."""
+        if self._cipher is None:
+            return [None] * len(run)
+        opened = self._cipher.open_all([record for _, record in run])
+        return [
+            self._say(direction, record, one)
+            for (direction, record), one in zip(run, opened, strict=True)
+        ]
+
+    def _say(
+        self, direction: Direction, record: Record, opened: Opened | None
+    ) -> Message | RecordBad | None:
         if opened is None:
-            return
+            return None
         if opened.plaintext is None:
-            yield self._bad(direction, record, opened.problem or "padding")
-            return
+            return self._bad(direction, record, opened.problem or "padding")
         if opened.truncated_head:
-            meaning = _headless(opened.plaintext)
+            kind, summary, details = _headless(opened.plaintext)
         else:
-            meaning = self._conversation.read(direction, opened.plaintext)
-        details = dict(meaning.details)
-        if meaning.kind is Kind.HELLO and direction is Direction.DEVICE_TO_CLOUD and record.first:
+            kind, summary, details = self._conversation.read(direction, opened.plaintext)
+        if record.first and kind is Kind.HELLO and direction is Direction.DEVICE_TO_CLOUD:
             details["seed"] = self._seed(details["message_id"])
-        yield Message(
+        return Message(
             frame=record.mark.frame,
             time_ns=record.mark.time_ns,
             direction=direction,
             index=record.number,
             plaintext=opened.plaintext,
             truncated_head=opened.truncated_head,
-            kind=meaning.kind,
-            summary=meaning.summary,
+            kind=kind,
+            summary=summary,
             details=details,
         )
 

@@ -8,9 +8,9 @@ and the last, whether any was bad.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 
-from handshake_probe.packets.units import Direction
+from handshake_probe.packets.units import Direction, StreamData
 from handshake_probe.protocol.events import (
     Event,
     FramingLost,
@@ -21,6 +21,9 @@ from handshake_probe.protocol.events import (
     RecordsLeftOut,
     SessionKeys,
 )
+from handshake_probe.protocol.layouts import LENGTH_SIZE
+
+Heard = tuple[Direction, StreamData]  # a piece that is exactly one record
 
 FIRST_KEPT, LAST_KEPT = 5_000, 5_000  # events: ten hours of a talking device, some 6 MB
 # Of records that nobody can read only a few are worth keeping; documents show 24.
@@ -42,7 +45,8 @@ class EventLog:
 
     def add(self, event: Event) -> None:
         """Take the next event."""
-        if isinstance(event, SessionKeys):
+        kind = type(event)
+        if kind is SessionKeys:
             self._limits = FIRST_KEPT, LAST_KEPT  # from here on the records can be read
         first, last = self._limits
         if self._last is not None:
@@ -51,15 +55,47 @@ class EventLog:
                 self._leave_out(self._last.popleft())
             return
         self._first.append(event)
-        if isinstance(event, _TALK):
+        if kind in _TALK:
             self._talk += 1
             if self._talk >= first:
                 self._last = deque()
 
-    def extend(self, events: Iterable[Event]) -> None:
-        """Take several."""
-        for event in events:
-            self.add(event)
+    def add_talk(self, talk: Sequence[Event]) -> None:
+        """Take records and what they say, and nothing else, in order."""
+        first, _ = self._limits
+        if self._last is None and self._talk + len(talk) < first:
+            self._first += talk
+            self._talk += len(talk)
+        else:
+            for event in talk:
+                self.add(event)
+
+    def add_unread(self, run: Sequence[Heard], counts: Mapping[Direction, int]) -> None:
+        """Take records in a row that nobody can read; `counts` is how many came before them.
+
+        Does what `add` would do with an event of each, but makes only the events that are kept.
+        """
+        first, last = self._limits
+        counts = dict(counts)
+        kept = first - self._talk if self._last is None else 0
+        edge = max(kept, len(run) - last)
+        for direction, piece in run[:kept]:
+            self.add(_seen(direction, piece, counts[direction]))
+            counts[direction] += 1
+        if edge > kept and self._last is not None:
+            for event in self._last:
+                self._leave_out(event)
+            self._last.clear()
+            between = run[kept:edge]
+            for direction in dict.fromkeys(direction for direction, _ in between):
+                pieces = [piece for whose, piece in between if whose is direction]
+                count = counts[direction]
+                counts[direction] += len(pieces)
+                ends = (pieces[0], count), (pieces[-1], counts[direction] - 1)
+                self._count(direction, len(pieces), *(_seen(direction, *end) for end in ends))
+        for direction, piece in run[edge:]:
+            self.add(_seen(direction, piece, counts[direction]))
+            counts[direction] += 1
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -78,8 +114,8 @@ class EventLog:
         known = self._left_out.get(event.direction) or RecordsLeftOut()
         match event:
             case RecordSeen():
-                first = known.first or event
-                known = known._replace(seen=known.seen + 1, first=first, last=event)
+                self._count(event.direction, 1, event, event)
+                return
             case RecordBad():
                 known = known._replace(bad=known.bad + 1)
             case Message():
@@ -87,3 +123,22 @@ class EventLog:
             case FramingLost():
                 known = known._replace(framing_lost=True)
         self._left_out[event.direction] = known
+
+    def _count(self, direction: Direction, count: int, first: RecordSeen, last: RecordSeen) -> None:
+        """Leave out records of one direction."""
+        known = self._left_out.get(direction) or RecordsLeftOut()
+        self._left_out[direction] = known._replace(
+            seen=known.seen + count, first=known.first or first, last=last
+        )
+
+
+def _seen(direction: Direction, piece: StreamData, index: int) -> RecordSeen:
+    """Make the event of a piece that is a record alone."""
+    return RecordSeen(
+        frame=piece.frame,
+        time_ns=piece.time_ns,
+        direction=direction,
+        index=index,
+        length=len(piece.data) - LENGTH_SIZE,
+        whole=True,
+    )

@@ -7,10 +7,10 @@ found again by lengths that lead from one piece of the stream to the end of anot
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from handshake_probe.packets.units import StreamData
+from handshake_probe.packets.units import Direction, StreamData, StreamPiece
 from handshake_probe.protocol.layouts import BLOCK_SIZE, LENGTH_SIZE, RECORD_MAX
 from handshake_probe.protocol.stream import Mark, StreamBuffer
 
@@ -23,6 +23,12 @@ _LOW = bytes(range(0x10, 0x100, 0x10))
 _LENGTHS = re.compile(
     b"(?=\x00[" + re.escape(_LOW) + b"]|[\x01-\x03][\x00" + re.escape(_LOW) + b"]|\x04\x00)"
 )
+
+# The first bytes of a piece that is exactly one record of a legal length, and how long it is.
+_ALONE = {
+    length.to_bytes(LENGTH_SIZE, "big"): LENGTH_SIZE + length
+    for length in range(BLOCK_SIZE, RECORD_MAX + 1, BLOCK_SIZE)
+}
 
 
 class Record(NamedTuple):
@@ -64,6 +70,25 @@ def is_chain(data: bytes) -> bool:
     return at == len(data)
 
 
+def run_of_records(
+    pieces: Sequence[tuple[Direction, StreamPiece]], start: int
+) -> list[tuple[Direction, StreamData]]:
+    """Return the pieces from `start` on that are exactly one legal record each, to the first other.
+
+    Written as one loop: it meets every piece of every session.
+    """
+    run: list[tuple[Direction, StreamData]] = []
+    for at in range(start, len(pieces)):
+        direction, piece = pieces[at]
+        if not isinstance(piece, StreamData):
+            break
+        data = piece.data
+        if _ALONE.get(data[:LENGTH_SIZE]) != len(data):
+            break
+        run.append((direction, piece))
+    return run
+
+
 class RecordReader:
     """Cuts one direction's stream into records."""
 
@@ -88,23 +113,38 @@ class RecordReader:
                 return
             yield item
 
+    @property
+    def searching(self) -> bool:
+        """Framing is lost, or was not found yet."""
+        return self._searching
+
     def follow(self, piece: StreamData) -> Record | None:
         """Take a piece that is exactly one record, while nothing waits; None if it is not that.
 
         Does what `append` and `drain` would do.
         """
         data = piece.data
-        length = len(data) - LENGTH_SIZE
-        if self._searching or not _is_legal(length) or length != data[0] << 8 | data[1]:
+        if self._searching or _ALONE.get(data[:LENGTH_SIZE]) != len(data):
             return None
         ciphertext = data[LENGTH_SIZE:]
-        mark = Mark(piece.frame, piece.time_ns)
-        record = Record(self.count, length, ciphertext, self._first, self._iv, None, mark)
-        self._buffer.pass_by(len(data))
+        record = Record(
+            self.count,
+            len(ciphertext),
+            ciphertext,
+            self._first,
+            self._iv,
+            None,
+            Mark(piece.frame, piece.time_ns),
+        )
+        self.pass_by(1, len(data), ciphertext)
+        return record
+
+    def pass_by(self, count: int, size: int, ciphertext: bytes) -> None:
+        """Move on behind records that were taken at once; the last was this one."""
+        self._buffer.offset += size
         self._iv = ciphertext[:BLOCK_SIZE]
         self._first = False
-        self.count += 1
-        return record
+        self.count += count
 
     def _next(self, final: bool) -> Record | Lost | None:
         """Return the next record; None when more bytes are needed."""

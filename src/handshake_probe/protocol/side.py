@@ -39,6 +39,11 @@ class Side:
         return not self.buffer.chunks and (self._gap or len(self.beginning) >= EXCERPT)
 
     @property
+    def follows(self) -> bool:
+        """A piece that is exactly one record can be read as it comes, for all this side knows."""
+        return self.step is Step.RECORDS and self.settled and not self.reader.searching
+
+    @property
     def position(self) -> int:
         """Bytes sent so far, gaps included."""
         return self.buffer.offset + len(self.buffer)

@@ -73,10 +73,6 @@ class StreamBuffer:
             self.chunks.append(chunk)
             self._length += chunk.length
 
-    def pass_by(self, size: int) -> None:
-        """Note that bytes came and were taken at once; nothing else may be waiting."""
-        self.offset += size
-
     def peek(self, size: int) -> bytes:
         """Return the captured bytes at the front, up to the first gap and at most `size`."""
         if not self.chunks:
