@@ -45,30 +45,30 @@ class EventLog:
 
     def add(self, event: Event) -> None:
         """Take the next event."""
-        kind = type(event)
-        if kind is SessionKeys:
-            self._limits = FIRST_KEPT, LAST_KEPT  # from here on the records can be read
-        first, last = self._limits
-        if self._last is not None:
-            self._last.append(event)
-            if len(self._last) > last:
-                self._leave_out(self._last.popleft())
+        if isinstance(event, _TALK):
+            self.add_talk((event,))
             return
-        self._first.append(event)
-        if kind in _TALK:
-            self._talk += 1
-            if self._talk >= first:
-                self._last = deque()
+        if isinstance(event, SessionKeys):
+            self._limits = FIRST_KEPT, LAST_KEPT  # from here on the records can be read
+        if self._last is None:
+            self._first.append(event)
+        else:
+            self._last.append(event)
+            self._shorten(self._last)
 
     def add_talk(self, talk: Sequence[Event]) -> None:
-        """Take records and what they say, and nothing else, in order."""
-        first, _ = self._limits
-        if self._last is None and self._talk + len(talk) < first:
-            self._first += talk
-            self._talk += len(talk)
-        else:
-            for event in talk:
-                self.add(event)
+        """Take records and what they say, in order, and nothing else."""
+        if self._last is None:
+            first, _ = self._limits
+            room = first - self._talk
+            self._first += talk[:room]
+            self._talk += min(room, len(talk))
+            if self._talk < first:
+                return
+            self._last = deque()
+            talk = talk[room:]
+        self._last += talk
+        self._shorten(self._last)
 
     def add_unread(self, run: Sequence[Heard], counts: Mapping[Direction, int]) -> None:
         """Take records in a row that nobody can read; `counts` is how many came before them.
@@ -79,9 +79,12 @@ class EventLog:
         counts = dict(counts)
         kept = first - self._talk if self._last is None else 0
         edge = max(kept, len(run) - last)
-        for direction, piece in run[:kept]:
-            self.add(_seen(direction, piece, counts[direction]))
+
+        def seen(direction: Direction, piece: StreamData) -> RecordSeen:
             counts[direction] += 1
+            return _seen(direction, piece, counts[direction] - 1)
+
+        self.add_talk([seen(direction, piece) for direction, piece in run[:kept]])
         if edge > kept and self._last is not None:
             for event in self._last:
                 self._leave_out(event)
@@ -93,9 +96,7 @@ class EventLog:
                 counts[direction] += len(pieces)
                 ends = (pieces[0], count), (pieces[-1], counts[direction] - 1)
                 self._count(direction, len(pieces), *(_seen(direction, *end) for end in ends))
-        for direction, piece in run[edge:]:
-            self.add(_seen(direction, piece, counts[direction]))
-            counts[direction] += 1
+        self.add_talk([seen(direction, piece) for direction, piece in run[edge:]])
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -106,6 +107,10 @@ class EventLog:
         edge = last[0] if last else self._first[-1]
         gap = LeftOut(frame=edge.frame, time_ns=edge.time_ns, records=dict(self._left_out))
         return (*self._first, gap, *last)
+
+    def _shorten(self, last: deque[Event]) -> None:
+        while len(last) > self._limits[1]:
+            self._leave_out(last.popleft())
 
     def _leave_out(self, event: Event) -> None:
         if not isinstance(event, _TALK):

@@ -70,12 +70,17 @@ def is_chain(data: bytes) -> bool:
     return at == len(data)
 
 
+def is_record(data: bytes) -> bool:
+    """Tell whether `data` is exactly one record of a legal length."""
+    return _ALONE.get(data[:LENGTH_SIZE]) == len(data)
+
+
 def run_of_records(
     pieces: Sequence[tuple[Direction, StreamPiece]], start: int
 ) -> list[tuple[Direction, StreamData]]:
     """Return the pieces from `start` on that are exactly one legal record each, to the first other.
 
-    Written as one loop: it meets every piece of every session.
+    Every piece of every session passes here: `is_record` is written out.
     """
     run: list[tuple[Direction, StreamData]] = []
     for at in range(start, len(pieces)):
@@ -118,33 +123,27 @@ class RecordReader:
         """Framing is lost, or was not found yet."""
         return self._searching
 
-    def follow(self, piece: StreamData) -> Record | None:
-        """Take a piece that is exactly one record, while nothing waits; None if it is not that.
+    def follow(self, piece: StreamData) -> Record:
+        """Take a piece that is exactly one record, while nothing waits and framing is found.
 
         Does what `append` and `drain` would do.
         """
-        data = piece.data
-        if self._searching or _ALONE.get(data[:LENGTH_SIZE]) != len(data):
-            return None
-        ciphertext = data[LENGTH_SIZE:]
-        record = Record(
-            self.count,
-            len(ciphertext),
-            ciphertext,
-            self._first,
-            self._iv,
-            None,
-            Mark(piece.frame, piece.time_ns),
-        )
-        self.pass_by(1, len(data), ciphertext)
-        return record
-
-    def pass_by(self, count: int, size: int, ciphertext: bytes) -> None:
-        """Move on behind records that were taken at once; the last was this one."""
-        self._buffer.offset += size
+        ciphertext = piece.data[LENGTH_SIZE:]
+        mark = Mark(piece.frame, piece.time_ns)
+        record = Record(self.count, len(ciphertext), ciphertext, self._first, self._iv, None, mark)
+        self._buffer.offset += len(piece.data)
         self._iv = ciphertext[:BLOCK_SIZE]
         self._first = False
-        self.count += count
+        self.count += 1
+        return record
+
+    def pass_by(self, run: Sequence[bytes]) -> None:
+        """Take what `follow` would take, but of many pieces and without a look at the records."""
+        if run:
+            self._buffer.offset += sum(map(len, run))
+            self._iv = run[-1][LENGTH_SIZE : LENGTH_SIZE + BLOCK_SIZE]
+            self._first = False
+            self.count += len(run)
 
     def _next(self, final: bool) -> Record | Lost | None:
         """Return the next record; None when more bytes are needed."""

@@ -24,13 +24,19 @@ class Side:
         self._gap = False
         self.short = False  # it was said that this side's step stayed short
 
+    @property
+    def waits(self) -> bool:
+        """Bytes wait to be read, or framing to be found."""
+        return bool(self.buffer.chunks) or self.reader.searching
+
     def append(self, piece: StreamData | StreamGap) -> None:
         """Add a piece to the waiting bytes."""
-        if isinstance(piece, StreamData) and piece.data:
+        if isinstance(piece, StreamGap):
+            self._gap = True
+        else:
             if not self._gap and len(self.beginning) < EXCERPT:
                 self.beginning += piece.data[: EXCERPT - len(self.beginning)]
             self.received += len(piece.data)
-        self._gap |= isinstance(piece, StreamGap)
         self.buffer.append(piece)
 
     @property

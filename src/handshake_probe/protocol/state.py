@@ -7,6 +7,7 @@ and for one that is played; phases and actions exist for a played side only.
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cache
 from typing import NamedTuple
 
 from handshake_probe.packets.units import Direction
@@ -38,6 +39,7 @@ TABLE: dict[Step, Row] = {
 }
 
 
+@cache
 def steps_of(direction: Direction) -> tuple[Step, ...]:
     """Return the steps whose bytes one direction carries, in order; the last is `RECORDS`."""
     return tuple(step for step, row in TABLE.items() if row.sender in (direction, None))

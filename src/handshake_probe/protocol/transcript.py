@@ -33,13 +33,21 @@ from handshake_probe.protocol.events import (
 )
 from handshake_probe.protocol.log import EventLog, Heard
 from handshake_probe.protocol.nonce import inspect_nonce
-from handshake_probe.protocol.records import Found, Lost, Record, is_chain, run_of_records
+from handshake_probe.protocol.records import (
+    Found,
+    Lost,
+    Record,
+    is_chain,
+    is_record,
+    run_of_records,
+)
 from handshake_probe.protocol.shape import Opening
 from handshake_probe.protocol.side import EXCERPT, HELD, Side
 from handshake_probe.protocol.state import Step
 from handshake_probe.protocol.stream import Mark
 from handshake_probe.protocol.trials import try_identity, try_signature
 
+_CLOUD, _DEVICE = Direction.CLOUD_TO_DEVICE, Direction.DEVICE_TO_CLOUD
 _LOST_EXCERPT = 40
 _ID_KNOWN = (BlockState.OPENED, BlockState.UNPROVEN)
 
@@ -59,8 +67,8 @@ class Transcript:
         self._begin(midstream=midstream)
 
     def _begin(self, *, midstream: bool) -> None:
-        self._cloud = Side(Direction.CLOUD_TO_DEVICE, midstream=midstream)
-        self._device = Side(Direction.DEVICE_TO_CLOUD, midstream=midstream)
+        self._cloud = Side(_CLOUD, midstream=midstream)
+        self._device = Side(_DEVICE, midstream=midstream)
         self._decryptor = Decryptor()
         self._log = EventLog()
         self._told: list[Event] = []  # by the call that runs
@@ -125,47 +133,39 @@ class Transcript:
             self._cloud.follows
             and self._device.follows
             and self._may_read_records(self._device)
-            and (first is Direction.DEVICE_TO_CLOUD or self._may_read_records(self._cloud))
+            and (first is _DEVICE or self._may_read_records(self._cloud))
             and not self._decryptor.waits
         )
 
     def _take_run(self, run: list[Heard]) -> None:
         """Take pieces that are exactly one record each."""
-        if self._decryptor.reads:
-            readers = {side.direction: side.reader for side in (self._device, self._cloud)}
-            records = [
-                (direction, record)
-                for direction, piece in run
-                if (record := readers[direction].follow(piece)) is not None
-            ]
-            talk: list[Event] = []
-            for (direction, record), said in zip(
-                records, self._decryptor.read_all(records), strict=True
-            ):
-                talk.append(_seen(direction, record))
-                if said is not None:
-                    talk.append(said)
-            self._log.add_talk(talk)
-        else:
-            sides = self._device, self._cloud
-            self._log.add_unread(run, {side.direction: side.reader.count for side in sides})
-            for side in sides:
-                data = [piece.data for direction, piece in run if direction is side.direction]
-                if data:
-                    side.reader.pass_by(
-                        len(data), sum(map(len, data)), data[-1][layouts.LENGTH_SIZE :]
-                    )
+        cloud, device = self._cloud.reader, self._device.reader
         self._flowing = True
+        if self._decryptor.session is None:
+            counts = {_CLOUD: cloud.count, _DEVICE: device.count}
+            self._log.add_unread(run, counts)
+            for direction, reader in ((_CLOUD, cloud), (_DEVICE, device)):
+                data = [piece.data for whose, piece in run if whose is direction]
+                reader.pass_by(data)
+            return
+        records = [
+            (direction, (cloud if direction is _CLOUD else device).follow(piece))
+            for direction, piece in run
+        ]
+        said = self._decryptor.session.read_all(records)
+        talk: list[Event] = []
+        for (direction, record), event in zip(records, said, strict=True):
+            talk.append(_seen(direction, record))
+            if event is not None:
+                talk.append(event)
+        self._log.add_talk(talk)
 
     def _follow(self, direction: Direction, piece: StreamPiece) -> bool:
         """Take the piece if it is the common case in a session: exactly one record."""
-        side = self._cloud if direction is Direction.CLOUD_TO_DEVICE else self._device
-        if not isinstance(piece, StreamData) or not side.settled:
+        side = self._cloud if direction is _CLOUD else self._device
+        if not (side.follows and isinstance(piece, StreamData) and is_record(piece.data)):
             return False
-        record = side.reader.follow(piece)
-        if record is None:
-            return False
-        self._say_record(direction, record)
+        self._say_record(direction, side.reader.follow(piece))
         return True
 
     def _tell(self, event: Event) -> None:
@@ -183,12 +183,14 @@ class Transcript:
 
     def _read(self, direction: Direction, piece: StreamPiece) -> None:
         self._fed = True
-        side = self._cloud if direction is Direction.CLOUD_TO_DEVICE else self._device
+        side = self._cloud if direction is _CLOUD else self._device
         if isinstance(piece, StreamEnd):
             mark = Mark(piece.frame, piece.time_ns)
             self._say_short(side, mark)
             self._advance()
-            self._tell(Ended(**mark._asdict(), direction=direction, kind=piece.kind))
+            self._tell(
+                Ended(frame=mark.frame, time_ns=mark.time_ns, direction=direction, kind=piece.kind)
+            )
         else:
             first = side is self._device and side.position == 0
             side.append(piece)
@@ -217,15 +219,18 @@ class Transcript:
 
     def _advance(self) -> None:
         """Read all that can be understood by now."""
-        while self._take_step():
+        device, cloud = self._device, self._cloud
+        while not (device.step is cloud.step is Step.RECORDS) and self._take_step():
             pass
-        for side in (self._device, self._cloud):
-            if side.step is Step.RECORDS and (self._final or self._may_read_records(side)):
+        for side in (device, cloud):
+            reads = side.step is Step.RECORDS and side.waits
+            if reads and (self._final or self._may_read_records(side)):
                 for item in side.reader.drain(final=self._final):
                     self._say_record(side.direction, item)
-        self._flowing = all(
-            side.step is Step.RECORDS and self._may_read_records(side)
-            for side in (self._device, self._cloud)
+        self._flowing = (
+            device.step is cloud.step is Step.RECORDS
+            and self._may_read_records(device)
+            and self._may_read_records(cloud)
         )
 
     def _may_read_records(self, side: Side) -> bool:
@@ -238,16 +243,15 @@ class Transcript:
     def _take_step(self) -> bool:
         """Take one step of the handshake if its bytes are whole and its turn has come."""
         cloud, device = self._cloud, self._device
-        if cloud.has(Step.NONCE, borne_out=device.received > 0) and not self._nonce_settled:
+        if not self._nonce_settled and cloud.has(Step.NONCE, borne_out=device.received > 0):
             self._take_nonce()
-        elif (
-            device.has(Step.IDENTITY, borne_out=cloud.position > layouts.NONCE_SIZE)
-            and self._nonce_settled
+        elif self._nonce_settled and device.has(
+            Step.IDENTITY, borne_out=cloud.position > layouts.NONCE_SIZE
         ):
             self._take_identity()
         elif (
-            cloud.has(Step.CREDENTIALS, borne_out=device.position > layouts.IDENTITY_SIZE)
-            and self._identity_passed
+            self._identity_passed
+            and cloud.has(Step.CREDENTIALS, borne_out=device.position > layouts.IDENTITY_SIZE)
             and not self._is_foreign()
         ):
             self._take_credentials()
@@ -272,7 +276,8 @@ class Transcript:
         taken = self._cloud.buffer.take(layouts.NONCE_SIZE)
         flaws, looks_like = inspect_nonce(beginning)
         self._nonce = NonceReceived(
-            **taken.mark._asdict(),
+            frame=taken.mark.frame,
+            time_ns=taken.mark.time_ns,
             nonce=taken.data,
             flaws=flaws,
             looks_like=looks_like,
@@ -289,7 +294,11 @@ class Transcript:
         early = nonce is None or (nonce.nonce is not None and taken.mark.frame < nonce.frame)
         self._tell(
             IdentitySent(
-                **taken.mark._asdict(), blob=taken.data, pieces=taken.pieces, before_nonce=early
+                frame=taken.mark.frame,
+                time_ns=taken.mark.time_ns,
+                blob=taken.data,
+                pieces=taken.pieces,
+                before_nonce=early,
             )
         )
         self._device.advance()
@@ -309,7 +318,10 @@ class Transcript:
         mark = signature.mark
         self._tell(
             CredentialsReceived(
-                **mark._asdict(), ciphertext=ciphertext.data, signature=signature.data
+                frame=mark.frame,
+                time_ns=mark.time_ns,
+                ciphertext=ciphertext.data,
+                signature=signature.data,
             )
         )
         self._cloud.advance()
@@ -326,9 +338,11 @@ class Transcript:
 
     def _give_up(self, side: Side) -> None:
         """Take a side that sends far more than a handshake holds for some other protocol."""
+        first = side.buffer.first_mark()
         self._tell(
             FramingLost(
-                **side.buffer.first_mark()._asdict(),
+                frame=first.frame,
+                time_ns=first.time_ns,
                 direction=side.direction,
                 offset=side.buffer.offset,
                 problem="bad_length",
@@ -341,24 +355,34 @@ class Transcript:
 
     def _say_short(self, side: Side, mark: Mark) -> None:
         """Say, once, that a side's step stayed short now that no more bytes come."""
-        received, common = side.buffer.captured, mark._asdict()
-        if side.short:
+        if side.short or side.step is Step.RECORDS:
             return
+        received, frame, time_ns = side.buffer.captured, mark.frame, mark.time_ns
         if side.step is Step.NONCE and not self._nonce_settled:
             start = side.beginning
             looks_like = inspect_nonce(start).looks_like
             self._tell(
-                NonceShort(**common, received=received, looks_like=looks_like, excerpt=start)
+                NonceShort(
+                    frame=frame,
+                    time_ns=time_ns,
+                    received=received,
+                    looks_like=looks_like,
+                    excerpt=start,
+                )
             )
             self._nonce_settled = self._credentials_settled = side.short = True
         elif side.step is Step.IDENTITY and 0 < len(side.buffer) < layouts.IDENTITY_SIZE:
-            self._tell(IdentityShort(**common, received=received))
+            self._tell(IdentityShort(frame=frame, time_ns=time_ns, received=received))
             side.short = True
         elif side.step is Step.CREDENTIALS and self._identity_passed:
             answered = received - self._surplus
             if answered and not self._is_foreign():
                 excerpt = side.buffer.peek(self._surplus + EXCERPT)[self._surplus :]
-                self._tell(CredentialsShort(**common, received=answered, excerpt=excerpt))
+                self._tell(
+                    CredentialsShort(
+                        frame=frame, time_ns=time_ns, received=answered, excerpt=excerpt
+                    )
+                )
             self._credentials_settled = side.short = True
 
     def _say_surplus(self, mark: Mark) -> None:
@@ -369,7 +393,11 @@ class Transcript:
         self._surplus = self._cloud.buffer.captured
         if self._surplus > nonce.surplus:
             excerpt = self._cloud.beginning if nonce.flaws else b""
-            self._tell(SurplusAfterNonce(**mark._asdict(), received=self._surplus, excerpt=excerpt))
+            self._tell(
+                SurplusAfterNonce(
+                    frame=mark.frame, time_ns=mark.time_ns, received=self._surplus, excerpt=excerpt
+                )
+            )
 
     def _say_odd_size(self, mark: Mark) -> None:
         """Say that more than the credentials came although the device never spoke again."""
@@ -379,7 +407,9 @@ class Transcript:
         waiting = cloud.buffer.peek(HELD)
         if waiting and not is_chain(waiting):
             received = layouts.CREDENTIALS_SIZE + cloud.buffer.captured
-            self._tell(CredentialsOddSize(**mark._asdict(), received=received))
+            self._tell(
+                CredentialsOddSize(frame=mark.frame, time_ns=mark.time_ns, received=received)
+            )
             cloud.buffer.take(len(cloud.buffer))
 
     def _say_record(self, direction: Direction, item: Record | Lost | Found) -> None:
