@@ -462,7 +462,7 @@ def measured(*told: Told, keys: Sequence[KeyUsed] = ()) -> Measurement:
         software=Software(name="handshake-probe", version="0"),
         keys=keys,
         observations=observations(*told),
-        events={},
+        told={},
     )
 
 

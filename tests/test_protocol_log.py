@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vectors
+from handshake_probe.diagnose.heard import Heard
 from handshake_probe.diagnose.observe_session import observe_session
 from handshake_probe.diagnose.observe_steps import read_records
 from handshake_probe.keys.keyring import Keyring
@@ -75,7 +76,7 @@ def test_records_left_out_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
         for direction, data in (*HANDSHAKE, *spoken):
             feed.say(direction, data)
         events = feed.transcript.events
-        seen.append([read_records(events, direction) for direction in Direction])
+        seen.append([read_records(Heard.of(events), direction) for direction in Direction])
     assert seen[0] == seen[1]
     assert seen[0][0].count + seen[0][1].count == len(spoken)
 
@@ -114,11 +115,11 @@ def test_an_endless_session_is_bounded(monkeypatch: pytest.MonkeyPatch, answered
     assert len(events) < 100
     [gap] = [event for event in events if isinstance(event, ev.LeftOut)]
     assert gap.records[DEVICE].messages > 250
-    session = observe_session(events)
+    session = observe_session(Heard.of(events))
     assert session is not None
     assert session.messages == (600 if answered else 597)
     assert session.pings_unanswered == (0 if answered else 3)
-    assert read_records(events, DEVICE).count == 300
+    assert read_records(Heard.of(events), DEVICE).count == 300
 
 
 STEP = ev.Ended(frame=1, time_ns=1, direction=DEVICE, kind="fin")
@@ -139,6 +140,6 @@ def test_steps_are_never_left_out(kinds: list[str]) -> None:
     events = kept.events
     assert sum(event is STEP for event in events) == kinds.count("step")
     assert sum(event is not STEP for event in events) <= log.FIRST_UNREAD + log.LAST_UNREAD + 1
-    records_seen = read_records(events, CLOUD)
+    records_seen = read_records(Heard.of(events), CLOUD)
     if kinds.count("record"):
         assert (records_seen.count, records_seen.bad) == (kinds.count("record"), kinds.count("bad"))

@@ -12,7 +12,8 @@ from handshake_probe.diagnose.capture_findings import capture_findings
 from handshake_probe.diagnose.case import Case, KeyFacts
 from handshake_probe.diagnose.catalogue import CATALOGUE
 from handshake_probe.diagnose.devices import Device, find_devices, is_cloud_name
-from handshake_probe.diagnose.entries import event_entries, message_entries
+from handshake_probe.diagnose.entries import Told, tell
+from handshake_probe.diagnose.heard import Heard
 from handshake_probe.diagnose.judge import judge_connection
 from handshake_probe.diagnose.judge_device import (
     DeviceVerdict,
@@ -45,9 +46,6 @@ from handshake_probe.model.vocabulary import (
     Severity,
     Stage,
 )
-from handshake_probe.protocol.events import Event
-
-Events = Mapping[int, Sequence[Event]]
 
 
 def rfc3339(time: float) -> str:
@@ -66,7 +64,7 @@ class _Judge:
     capture: CaptureSeen
     topology: Topology
     keys: KeyFacts
-    events: Events
+    told: Mapping[int, Told]
 
     def device(self, device: Device) -> tuple[DeviceReport, list[Finding]]:
         judged = share_proof(
@@ -106,7 +104,7 @@ class _Judge:
 
     def _connection(self, item: Judged) -> ConnectionReport:
         connection, judgement = item.connection, item.judgement
-        events = self.events.get(connection.stream, ())
+        told = self.told.get(connection.stream) or tell(connection, Heard.of(()))
         return ConnectionReport(
             stream=connection.stream,
             device=connection.device,
@@ -118,8 +116,8 @@ class _Judge:
             confidence=judgement.confidence,
             mechanism=judgement.mechanism,
             candidates=list(judgement.candidates),
-            events=event_entries(connection, events),
-            messages=message_entries(connection, events),
+            events=told.events,
+            messages=told.messages,
         )
 
 
@@ -130,16 +128,16 @@ def build_measurement(
     software: Software,
     keys: Sequence[KeyUsed],
     observations: Sequence[AnyObservation],
-    events: Events,
+    told: Mapping[int, Told],
 ) -> Measurement:
     """Judge the observations of one run and write the document.
 
-    `events` are the transcripts' events by stream number; they fill ladders and messages only,
-    the verdict rests on `observations` alone.
+    `told` holds the steps and messages of connections by stream number, for people to read; the
+    verdict rests on `observations` alone.
     """
     capture = next(o for o in observations if isinstance(o, CaptureSeen))
     facts = KeyFacts.read(keys, observations)
-    judge = _Judge(capture, Topology.read(observations), facts, events)
+    judge = _Judge(capture, Topology.read(observations), facts, told)
     devices: list[DeviceReport] = []
     findings: list[Finding] = []
     for device in find_devices(observations, facts):

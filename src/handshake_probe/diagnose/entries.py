@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
 
+from handshake_probe.diagnose.heard import Heard
 from handshake_probe.model.measurement import EventEntry, MessageEntry
 from handshake_probe.model.observations import ConnectionSeen, ControlSeen
 from handshake_probe.packets.units import Direction
 from handshake_probe.protocol import events as ev
 
 RECORDS_SHOWN = 24  # per connection; the counts of all are in the observations
+_OPENING = {"SYN": "syn", "SYN-ACK": "syn_ack"}  # who sends them goes without saying
+_RECORD = {
+    Direction.DEVICE_TO_CLOUD: "device_record",
+    Direction.CLOUD_TO_DEVICE: "cloud_record",
+}
 
 
-def event_entries(connection: ConnectionSeen, events: Sequence[ev.Event]) -> list[EventEntry]:
+class Told(NamedTuple):
+    """What the document tells of one connection step by step."""
+
+    events: list[EventEntry]
+    messages: list[MessageEntry]
+
+
+def tell(connection: ConnectionSeen, heard: Heard) -> Told:
+    """Steps and messages of a connection."""
+    return Told(_event_entries(connection, heard), _message_entries(connection, heard.messages))
+
+
+def _event_entries(connection: ConnectionSeen, heard: Heard) -> list[EventEntry]:
     """Control packets, handshake steps and the first records, in order of their frames."""
     entries = [_control_entry(connection, control) for control in connection.controls]
     entries += [
@@ -24,21 +44,24 @@ def event_entries(connection: ConnectionSeen, events: Sequence[ev.Event]) -> lis
         )
         for message in connection.icmp[:4]
     ]
-    said = {
-        (event.direction, event.index): event.summary
-        for event in events
-        if isinstance(event, ev.Message)
-    }
+    said = {(message.direction, message.index): message.summary for message in heard.messages}
     records = 0
-    for event in events:
-        if isinstance(event, ev.RecordSeen):
+    for event in heard.events:
+        if type(event) is ev.RecordSeen:
             records += 1
-            if records > RECORDS_SHOWN:
-                continue
-        entry = _event_entry(connection, event, said)
-        if entry is not None:
-            entries.append(entry)
-    entries.sort(key=lambda entry: (entry.frame, entry.t))
+            if records <= RECORDS_SHOWN:
+                entries.append(_record_entry(connection, event, said))
+        elif (told := _TOLD.get(type(event))) is not None and (step := told(event)) is not None:
+            entries.append(
+                EventEntry(
+                    event=event.name,
+                    frame=event.frame,
+                    t=_since(connection, event.time_ns / 1e9),
+                    bytes=step.size,
+                    note=step.note,
+                )
+            )
+    entries.sort(key=attrgetter("frame", "t"))
     return entries
 
 
@@ -47,52 +70,66 @@ def _since(connection: ConnectionSeen, time: float) -> float:
 
 
 def _control_entry(connection: ConnectionSeen, control: ControlSeen) -> EventEntry:
-    word = control.flags.lower().replace("-", "_")
     return EventEntry(
-        event=word if word in ("syn", "syn_ack") else f"{control.sender}_{word}",
+        event=_OPENING.get(control.flags) or f"{control.sender}_{control.flags.lower()}",
         frame=control.frame,
         t=_since(connection, control.time),
     )
 
 
-def _event_entry(
-    connection: ConnectionSeen, event: ev.Event, said: Mapping[tuple[Direction, int], str]
-) -> EventEntry | None:
-    size: int | None = None
-    note: str | None = None
-    message: str | None = None
-    name = event.name
-    if isinstance(event, ev.NonceReceived):
-        size, note = 40, (f"no nonce: {event.looks_like or 'not random'}" if event.flaws else None)
-    elif isinstance(event, (ev.NonceShort, ev.IdentityShort, ev.CredentialsShort)):
-        if not event.received:
-            return None
-        size = event.received
-    elif isinstance(event, ev.CredentialsOddSize):
-        size = event.received
-    elif isinstance(event, ev.IdentitySent):
-        size = 256
-        note = f"in {event.pieces} segments" if event.pieces > 1 else None
-    elif isinstance(event, ev.CredentialsReceived):
-        size = 384
-    elif isinstance(event, ev.RecordSeen):
-        size, name = event.length + 2, f"{event.direction.value.split('_')[0]}_record"
-        message = said.get((event.direction, event.index))
-    elif isinstance(event, ev.SessionKeys):
-        note = "decrypted" if event.proven else "decrypted, without a signature to prove it"
-    else:
-        return None
+def _record_entry(
+    connection: ConnectionSeen,
+    record: ev.RecordSeen,
+    said: Mapping[tuple[Direction, int], str],
+) -> EventEntry:
     return EventEntry(
-        event=name,
-        frame=event.frame,
-        t=_since(connection, event.time_ns / 1e9),
-        bytes=size,
-        note=note,
-        message=message,
+        event=_RECORD[record.direction],
+        frame=record.frame,
+        t=_since(connection, record.time_ns / 1e9),
+        bytes=record.length + 2,
+        message=said.get((record.direction, record.index)) if said else None,
     )
 
 
-def message_entries(connection: ConnectionSeen, events: Sequence[ev.Event]) -> list[MessageEntry]:
+class _Step(NamedTuple):
+    """What an entry tells of a step of the handshake."""
+
+    size: int | None = None
+    note: str | None = None
+
+
+def _nonce(event: ev.NonceReceived) -> _Step:
+    return _Step(40, f"no nonce: {event.looks_like or 'not random'}" if event.flaws else None)
+
+
+def _short(event: ev.NonceShort | ev.IdentityShort | ev.CredentialsShort) -> _Step | None:
+    return _Step(event.received) if event.received else None
+
+
+def _identity(event: ev.IdentitySent) -> _Step:
+    return _Step(256, f"in {event.pieces} segments" if event.pieces > 1 else None)
+
+
+def _keys(event: ev.SessionKeys) -> _Step:
+    return _Step(note="decrypted" if event.proven else "decrypted, without a signature to prove it")
+
+
+# What is told of each kind of event; kinds that are not here are no steps to show.
+_TOLD: dict[type[ev.Event], Callable[[Any], _Step | None]] = {
+    ev.NonceReceived: _nonce,
+    ev.NonceShort: _short,
+    ev.IdentitySent: _identity,
+    ev.IdentityShort: _short,
+    ev.CredentialsReceived: lambda event: _Step(384),
+    ev.CredentialsShort: _short,
+    ev.CredentialsOddSize: lambda event: _Step(event.received),
+    ev.SessionKeys: _keys,
+}
+
+
+def _message_entries(
+    connection: ConnectionSeen, messages: Sequence[ev.Message]
+) -> list[MessageEntry]:
     """Every decrypted message, in capture order."""
     return [
         MessageEntry(
@@ -103,6 +140,5 @@ def message_entries(connection: ConnectionSeen, events: Sequence[ev.Event]) -> l
             summary=event.summary,
             partial=event.truncated_head,
         )
-        for event in events
-        if isinstance(event, ev.Message)
+        for event in messages
     ]

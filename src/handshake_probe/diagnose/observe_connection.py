@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from handshake_probe.diagnose.heard import Heard
 from handshake_probe.diagnose.observe_session import observe_session
 from handshake_probe.diagnose.observe_steps import (
     CREDENTIALS_SIZE,
@@ -44,16 +45,16 @@ QUIET_LIMIT = 30.0
 
 
 def observe_connection(
-    identifier: str, facts: PathFacts, events: Sequence[ev.Event], capture_end_ns: int
+    identifier: str, facts: PathFacts, heard: Heard, capture_end_ns: int
 ) -> ConnectionSeen:
-    """Condense one connection. `events` are those of its transcript, in order."""
+    """Condense one connection and what its transcript heard."""
     controls = _controls(facts)
-    nonce = read_nonce(events)
-    identity = read_identity(events)
-    credentials = read_credentials(events)
-    device_records = read_records(events, Direction.DEVICE_TO_CLOUD)
-    cloud_records = read_records(events, Direction.CLOUD_TO_DEVICE)
-    session = observe_session(events)
+    nonce = read_nonce(heard.steps)
+    identity = read_identity(heard.steps)
+    credentials = read_credentials(heard.steps)
+    device_records = read_records(heard, Direction.DEVICE_TO_CLOUD)
+    cloud_records = read_records(heard, Direction.CLOUD_TO_DEVICE)
+    session = observe_session(heard)
     ended_by, ended = _ending(facts, controls, capture_end_ns)
     return ConnectionSeen(
         id=identifier,
@@ -71,7 +72,7 @@ def observe_connection(
         ended_by=ended_by,
         ended_frame=ended.frame if ended else None,
         ended_time=ended.time if ended else None,
-        midstream=facts.midstream and not _holds_handshake(events),
+        midstream=facts.midstream and not _holds_handshake(heard.steps),
         orientation_known=facts.orientation_known,
         established=seconds(facts.established_ns) if facts.established_ns is not None else None,
         min_rtt=facts.min_rtt_ns / 1e9 if facts.min_rtt_ns is not None else None,
@@ -93,11 +94,11 @@ def observe_connection(
         nonce=nonce,
         identity=identity,
         credentials=credentials,
-        key_tests=read_key_tests(events),
+        key_tests=read_key_tests(heard.steps),
         device_records=device_records,
         cloud_records=cloud_records,
         session=session,
-        capped=facts.capped or _messages_left_out(events),
+        capped=facts.capped or _messages_left_out(heard.steps),
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+from handshake_probe.diagnose.heard import Heard
 from handshake_probe.model.observations import SessionSeen
 from handshake_probe.packets.units import Direction
 from handshake_probe.protocol import events as ev
@@ -14,14 +15,13 @@ ONE_BLOCK = 16  # bytes
 NEW_TALK = (Kind.HELLO, Kind.PING, Kind.EVENT, Kind.DESCRIBE_REQUEST, Kind.FUNCTION_CALL)
 
 
-def observe_session(events: Iterable[ev.Event]) -> SessionSeen | None:
+def observe_session(heard: Heard) -> SessionSeen | None:
     """Condense the messages of one connection; None when no session key was found."""
-    listed = list(events)
-    keys = next((event for event in listed if isinstance(event, ev.SessionKeys)), None)
+    keys = next((event for event in heard.steps if isinstance(event, ev.SessionKeys)), None)
     if keys is None:
         return None
-    messages = [event for event in listed if isinstance(event, ev.Message)]
-    gap = next((event for event in listed if isinstance(event, ev.LeftOut)), None)
+    messages = heard.messages
+    gap = next((event for event in heard.steps if isinstance(event, ev.LeftOut)), None)
     unheard = gap.records if gap else {}
     device = [m for m in messages if m.direction is Direction.DEVICE_TO_CLOUD]
     cloud = [m for m in messages if m.direction is Direction.CLOUD_TO_DEVICE]
@@ -55,7 +55,7 @@ def observe_session(events: Iterable[ev.Event]) -> SessionSeen | None:
         pings_unanswered=_unanswered(recent, cloud, Kind.PING),
         requests_unanswered=_unanswered(recent, cloud, Kind.TIME_REQUEST, Kind.SUBSCRIBE),
         last_exchange=_last_exchange(device, cloud, unheard),
-        cloud_chain_broken=_chain_broken(listed),
+        cloud_chain_broken=_chain_broken(heard.events),
     )
 
 
@@ -111,7 +111,7 @@ def _last_exchange(
     return min(times.values()) / 1e9
 
 
-def _chain_broken(events: list[ev.Event]) -> int:
+def _chain_broken(events: Sequence[ev.Event]) -> int:
     """Records of the cloud that are garbage because it carries the wrong block as IV.
 
     The last block instead of the first shows only behind a longer record, where the two differ;

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import TypedDict
 
+from handshake_probe.diagnose.heard import Heard
 from handshake_probe.keys.fingerprint import describe_sent_key, fingerprint, read_spki
 from handshake_probe.model.observations import (
     CredentialsSeen,
@@ -20,6 +22,7 @@ from handshake_probe.protocol.nonce import inspect_nonce
 from handshake_probe.protocol.text import ascii_excerpt
 
 NONCE_SIZE, IDENTITY_SIZE, CREDENTIALS_SIZE = 40, 256, 384
+_INDEX = attrgetter("index")  # of records in their direction
 
 
 def seconds(time_ns: int) -> float:
@@ -202,30 +205,25 @@ def _device_role(event: ev.CredentialsTest, sent: set[str]) -> str:
     return "sent" if event.key in sent else "registered"
 
 
-def read_records(events: Iterable[ev.Event], direction: Direction) -> RecordsSeen:
+def read_records(heard: Heard, direction: Direction) -> RecordsSeen:
     """The records of one direction, counted."""
-    count = bad = 0
-    first: ev.RecordSeen | None = None
-    last: ev.RecordSeen | None = None
-    lost = False
-    for event in events:
-        if isinstance(event, ev.RecordSeen) and event.direction is direction:
-            count += 1
-            first = first or event
-            last = event
-        elif isinstance(event, ev.RecordBad) and event.direction is direction:
+    told = [event for event in heard.records if event.direction is direction]
+    count, bad, lost = len(told), 0, False
+    for event in heard.steps:
+        if isinstance(event, ev.RecordBad) and event.direction is direction:
             bad += 1
         elif isinstance(event, ev.FramingLost) and event.direction is direction:
             lost = True
         elif isinstance(event, ev.LeftOut) and direction in event.records:
             between = event.records[direction]
             count += between.seen
-            first = first or between.first
-            last = between.last or last
+            told += [record for record in (between.first, between.last) if record is not None]
+            told.sort(key=_INDEX)
             bad += between.bad
             lost = lost or between.framing_lost
-    if first is None or last is None:
+    if not told:
         return RecordsSeen(framing_lost=lost)
+    first, last = told[0], told[-1]
     return RecordsSeen(
         count=count,
         first_frame=first.frame,

@@ -15,6 +15,8 @@ from handshake_probe.capture.inputs import CaptureInput, Engine
 from handshake_probe.diagnose.builtin_key import settle_particle_key
 from handshake_probe.diagnose.devices import is_cloud_name
 from handshake_probe.diagnose.document import build_measurement, rfc3339
+from handshake_probe.diagnose.entries import Told, tell
+from handshake_probe.diagnose.heard import Heard
 from handshake_probe.diagnose.observe_connection import observe_connection
 from handshake_probe.keys.keyring import Keyring
 from handshake_probe.keys.particle import PARTICLE_CLOUD
@@ -120,7 +122,7 @@ def keys_to_try(keyring: Keyring) -> Keyring:
 
 def judged(reading: Reading, seen: CaptureSeen, source: Source, keyring: Keyring) -> Measurement:
     """Judge what was read with `keys_to_try(keyring)`."""
-    observations = _observe(reading, seen)
+    observations, told = _observe(reading, seen)
     used = keys_used(keyring)
     if not keyring.cloud:
         observations, applies = settle_particle_key(observations)
@@ -131,7 +133,7 @@ def judged(reading: Reading, seen: CaptureSeen, source: Source, keyring: Keyring
         software=Software(name="handshake-probe", version=__version__),
         keys=used,
         observations=observations,
-        events=reading.events,
+        told=told,
     )
 
 
@@ -182,7 +184,10 @@ def _capture_seen(
     )
 
 
-def _observe(reading: Reading, capture: CaptureSeen) -> list[AnyObservation]:
+def _observe(
+    reading: Reading, capture: CaptureSeen
+) -> tuple[list[AnyObservation], dict[int, Told]]:
+    """Condense what was read; connections leave `reading` one by one, which spares memory."""
     numbers = count(2)
 
     def next_id() -> str:
@@ -191,14 +196,19 @@ def _observe(reading: Reading, capture: CaptureSeen) -> list[AnyObservation]:
     observations: list[AnyObservation] = [capture]
     devices: set[str] = set()
     clouds: set[str] = set()
-    for facts in reading.paths:
+    told: dict[int, Told] = {}
+    reading.paths.reverse()
+    while reading.paths:
+        facts = reading.paths.pop()
+        heard = Heard.of(reading.events.pop(facts.number, ()))
         if facts.same_as is not None:
             continue  # the same connection seen behind NAT: the view nearer to the device counts
-        events = reading.events.get(facts.number, ())
-        observations.append(observe_connection(next_id(), facts, events, reading.last_ns))
+        connection = observe_connection(next_id(), facts, heard, reading.last_ns)
+        told[facts.number] = tell(connection, heard)
+        observations.append(connection)
         devices.add(address_text(facts.device.address))
         clouds.add(address_text(facts.cloud.address))
     observations += reading.names.observations(devices, clouds, next_id)
     devices |= {o.host for o in observations if isinstance(o, DnsSeen) and is_cloud_name(o.name)}
     observations += reading.hosts.observations(devices, clouds, next_id)
-    return observations
+    return observations, told

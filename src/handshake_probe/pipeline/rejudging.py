@@ -9,9 +9,10 @@ import msgspec
 
 from handshake_probe.diagnose.active.document import build_probe_measurement
 from handshake_probe.diagnose.document import build_measurement, overall
+from handshake_probe.diagnose.entries import Told
 from handshake_probe.diagnose.joint import judge_jointly, nearest
 from handshake_probe.errors import UnreadableInput
-from handshake_probe.model.measurement import ASKED, ConnectionReport, Measurement, from_json
+from handshake_probe.model.measurement import ASKED, Measurement, from_json
 from handshake_probe.model.observations import CaptureSeen
 from handshake_probe.pipeline import symptoms
 from handshake_probe.report.sheet.embedded import documents_in
@@ -71,33 +72,21 @@ def _judged(measurement: Measurement) -> Measurement:
         return alone
     if not any(isinstance(item, CaptureSeen) for item in measurement.observations):
         raise UnreadableInput(f"{measurement.source.path}: a measurement without observations")
+    # What was decoded is told as it was: a measurement holds no packets to decode again.
+    told = {
+        connection.stream: Told(connection.events, connection.messages)
+        for device in measurement.devices
+        for connection in device.connections
+    }
     again = build_measurement(
         kind=measurement.kind,
         source=measurement.source,
         software=measurement.software,
         keys=measurement.keys,
         observations=measurement.observations,
-        events={},
+        told=told,
     )
-    told = {
-        connection.stream: connection
-        for device in measurement.devices
-        for connection in device.connections
-    }
-    devices = [
-        msgspec.structs.replace(
-            device, connections=[_with_ladder(c, told.get(c.stream)) for c in device.connections]
-        )
-        for device in again.devices
-    ]
-    return symptoms.weigh_again(msgspec.structs.replace(again, devices=devices))
-
-
-def _with_ladder(connection: ConnectionReport, old: ConnectionReport | None) -> ConnectionReport:
-    """What was decoded is told as it was: a measurement holds no packets to decode again."""
-    if old is None:
-        return connection
-    return msgspec.structs.replace(connection, events=old.events, messages=old.messages)
+    return symptoms.weigh_again(again)
 
 
 def diagnose(measurements: Sequence[Measurement]) -> list[Measurement]:
