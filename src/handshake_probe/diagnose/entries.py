@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -34,60 +34,53 @@ def tell(connection: ConnectionSeen, heard: Heard) -> Told:
 
 def _event_entries(connection: ConnectionSeen, heard: Heard) -> list[EventEntry]:
     """Control packets, handshake steps and the first records, in order of their frames."""
-    entries = [_control_entry(connection, control) for control in connection.controls]
+    started = connection.started
+    entries = [_control_entry(started, control) for control in connection.controls]
     entries += [
         EventEntry(
             event="icmp",
             frame=message.frame,
-            t=_since(connection, message.time),
+            t=since(started, message.time),
             note=f"from {message.source}, type {message.type} code {message.code}",
         )
         for message in connection.icmp[:4]
     ]
     said = {(message.direction, message.index): message.summary for message in heard.messages}
+    size: int | None
     records = 0
     for event in heard.events:
         if type(event) is ev.RecordSeen:
             records += 1
-            if records <= RECORDS_SHOWN:
-                entries.append(_record_entry(connection, event, said))
+            if records > RECORDS_SHOWN:
+                continue
+            name, size, note = _RECORD[event.direction], event.length + 2, None
+            message = said.get((event.direction, event.index)) if said else None
         elif (told := _TOLD.get(type(event))) is not None and (step := told(event)) is not None:
-            entries.append(
-                EventEntry(
-                    event=event.name,
-                    frame=event.frame,
-                    t=_since(connection, event.time_ns / 1e9),
-                    bytes=step.size,
-                    note=step.note,
-                )
-            )
+            name, (size, note), message = event.name, step, None
+        else:
+            continue
+        t = since(started, event.time_ns / 1e9)
+        entries.append(
+            EventEntry(event=name, frame=event.frame, t=t, bytes=size, note=note, message=message)
+        )
     entries.sort(key=attrgetter("frame", "t"))
     return entries
 
 
-def _since(connection: ConnectionSeen, time: float) -> float:
-    return round(time - connection.started, 6)
+def since(started: float, time: float) -> float:
+    """Return `round(time - started, 6)`, for most times in half the time that takes."""
+    millionths = (time - started) * 1e6
+    nearest = round(millionths)
+    if 0 < nearest < 1e14 and abs(millionths - nearest) < 0.4:
+        return nearest / 1e6  # the float nearest to that decimal number, as `round` finds it
+    return round(time - started, 6)
 
 
-def _control_entry(connection: ConnectionSeen, control: ControlSeen) -> EventEntry:
+def _control_entry(started: float, control: ControlSeen) -> EventEntry:
     return EventEntry(
         event=_OPENING.get(control.flags) or f"{control.sender}_{control.flags.lower()}",
         frame=control.frame,
-        t=_since(connection, control.time),
-    )
-
-
-def _record_entry(
-    connection: ConnectionSeen,
-    record: ev.RecordSeen,
-    said: Mapping[tuple[Direction, int], str],
-) -> EventEntry:
-    return EventEntry(
-        event=_RECORD[record.direction],
-        frame=record.frame,
-        t=_since(connection, record.time_ns / 1e9),
-        bytes=record.length + 2,
-        message=said.get((record.direction, record.index)) if said else None,
+        t=since(started, control.time),
     )
 
 
@@ -135,7 +128,7 @@ def _message_entries(
         MessageEntry(
             direction=str(event.direction),
             frame=event.frame,
-            t=_since(connection, event.time_ns / 1e9),
+            t=since(connection.started, event.time_ns / 1e9),
             hex=event.plaintext.hex(),
             summary=event.summary,
             partial=event.truncated_head,

@@ -35,6 +35,8 @@ from handshake_probe.packets.path import ControlPacket, DirectionFacts, PathFact
 from handshake_probe.packets.units import Direction, TcpFlags
 from handshake_probe.protocol import events as ev
 
+# As numbers: an operation with an `IntFlag` takes as long as making an observation.
+_FIN, _SYN, _RST, _ACK = map(int, (TcpFlags.FIN, TcpFlags.SYN, TcpFlags.RST, TcpFlags.ACK))
 TIMESTAMPS_OPTION = 8  # RFC 7323
 SMALLEST_RECORD = 18  # bytes, its length prefix included
 CONTROLS_KEPT = 48  # per connection: a SYN flood must not swell the document
@@ -117,10 +119,10 @@ def _holds_handshake(events: Iterable[ev.Event]) -> bool:
 
 
 def _flag_word(flags: int) -> str:
-    if flags & TcpFlags.RST:
+    if flags & _RST:
         return "RST"
-    if flags & TcpFlags.SYN:
-        return "SYN-ACK" if flags & TcpFlags.ACK else "SYN"
+    if flags & _SYN:
+        return "SYN-ACK" if flags & _ACK else "SYN"
     return "FIN"
 
 
@@ -248,8 +250,8 @@ def _too_late(facts: PathFacts, frame: int | None, acknowledged: int) -> bool:
     """
     if frame is None or facts.from_cloud.acknowledged_up_to > acknowledged:
         return False
-    closed = [c for c in facts.from_device.controls if c.flags & (TcpFlags.FIN | TcpFlags.RST)]
-    closed += [c for c in facts.from_cloud.controls if c.flags & TcpFlags.RST]
+    closed = [c for c in facts.from_device.controls if c.flags & (_FIN | _RST)]
+    closed += [c for c in facts.from_cloud.controls if c.flags & _RST]
     return any(control.frame < frame for control in closed)
 
 

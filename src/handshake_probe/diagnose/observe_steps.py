@@ -18,7 +18,7 @@ from handshake_probe.model.observations import (
 )
 from handshake_probe.packets.units import Direction
 from handshake_probe.protocol import events as ev
-from handshake_probe.protocol.nonce import inspect_nonce
+from handshake_probe.protocol.nonce import known_protocol
 from handshake_probe.protocol.text import ascii_excerpt
 
 NONCE_SIZE, IDENTITY_SIZE, CREDENTIALS_SIZE = 40, 256, 384
@@ -139,7 +139,7 @@ class _Foreign(TypedDict):
 
 def _foreign(data: bytes) -> _Foreign:
     """Another protocol in place of the credentials."""
-    word = _protocol(inspect_nonce(data[:NONCE_SIZE]).looks_like)
+    word = known_protocol(data[:NONCE_SIZE])
     return {"looks_like": word, "excerpt": ascii_excerpt(data) if word else None}
 
 

@@ -13,6 +13,9 @@ def address_text(address: bytes) -> str:
     Raises:
         ValueError: any other length.
     """
+    if len(address) == 4:
+        first, second, third, fourth = address
+        return f"{first}.{second}.{third}.{fourth}"
     parsed = ip_address(address)
     if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
         return f"::ffff:{parsed.ipv4_mapped}"  # RFC 5952 section 5; Python writes it so from 3.13

@@ -133,8 +133,7 @@ def read_capture(
         reading.paths.append(facts)
         if ended.pieces:
             transcript = Transcript(keyring)
-            for direction, piece in ended.pieces:
-                transcript.feed(direction, piece)
+            transcript.feed_all(ended.pieces)
         if transcript is not None:
             transcript.finish(facts.last_ns, facts.last_frame)
             reading.events[facts.number] = transcript.events

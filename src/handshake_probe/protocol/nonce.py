@@ -61,7 +61,6 @@ PREFIXES: tuple[tuple[str, re.Pattern[bytes]], ...] = (
     ("json", _prefix(rb"\s*\{\s*\"[\x20-\x7e]{5}")),
     ("json", _prefix(rb"\s*\[\s*[\[{\"\d][\x20-\x7e]{7}")),
 )
-
 # All of them at once: nearly every nonce there is has none.
 _ANY_PREFIX = _prefix(b"|".join(b"(?:%b)" % pattern.pattern for _, pattern in PREFIXES))
 
@@ -71,17 +70,20 @@ def inspect_nonce(data: bytes) -> NonceInspection:
 
     Fewer than 40 bytes are tested for known beginnings alone.
     """
-    word = None
-    if _ANY_PREFIX.match(data):
-        word = next(word for word, pattern in PREFIXES if pattern.match(data))
-    elif _is_coap_signal(data):
-        word = "coap_tcp"
+    word = known_protocol(data)
     flaws: tuple[NonceFlaw, ...] = (NonceFlaw.KNOWN_PREFIX,) if word else ()
     if len(data) >= NONCE_SIZE:
         flaws += _flaws(data[:NONCE_SIZE])
     if word is None and len(data) >= _MIN_TEXT and not data[:NONCE_SIZE].translate(None, _TEXT):
         word = "text"
     return NonceInspection(flaws, word)
+
+
+def known_protocol(data: bytes) -> str | None:
+    """The other protocol whose known beginning these bytes are, as a word of `PREFIXES`."""
+    if _ANY_PREFIX.match(data):
+        return next(word for word, pattern in PREFIXES if pattern.match(data))
+    return "coap_tcp" if _is_coap_signal(data) else None
 
 
 def _flaws(nonce: bytes) -> tuple[NonceFlaw, ...]:
