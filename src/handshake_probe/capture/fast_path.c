@@ -65,8 +65,9 @@ struct side {
 struct piece {
     uint64_t frame;
     int64_t time_ns;
-    uint32_t length; /* of data; 0: the sender's FIN */
-    uint32_t side;
+    uint32_t at; /* in the side's data */
+    uint32_t length; /* 0: the sender's FIN */
+    uint32_t side, reserved;
 };
 
 struct timed {
@@ -76,7 +77,7 @@ struct timed {
 
 /* As fast_path.py reads them. */
 _Static_assert(sizeof(struct control) == 72 && sizeof(struct recent) == 56, "layout");
-_Static_assert(sizeof(struct piece) == 24 && sizeof(struct timed) == 16, "layout");
+_Static_assert(sizeof(struct piece) == 32 && sizeof(struct timed) == 16, "layout");
 
 struct key {
     uint64_t a;
@@ -95,8 +96,8 @@ struct connection {
     unsigned waiting; /* of timed[] */
     struct piece *pieces;
     uint32_t piece_count, piece_room;
-    struct connection *next, *previous;           /* of all */
-    struct connection *closed_next, *parted_next; /* of the lists by rank */
+    struct connection *next, *previous; /* of all */
+    struct connection *closed_next, *closed_previous, *parted_next; /* of the lists by rank */
 };
 
 /* What is known by its key: a connection here, or (ELSEWHERE) one that is left to others. */
@@ -217,26 +218,35 @@ static void forget(struct fast_path *f, struct connection *c)
     *(c->previous ? &c->previous->next : &f->all) = c->next;
     if (c->next)
         c->next->previous = c->previous;
+    if (c->rank) {
+        *(c->closed_previous ? &c->closed_previous->closed_next : &f->closed_first) =
+            c->closed_next;
+        *(c->closed_next ? &c->closed_next->closed_previous : &f->closed_last) =
+            c->closed_previous;
+    }
     f->kept--;
     f->bare -= !c->piece_count;
     drop(f, start_key(c->side[DEVICE].base));
+}
+
+static void part_with(struct fast_path *f, struct connection *c)
+{
+    forget(f, c);
+    drop(f, c->key);
+    if (f->parted_first)
+        f->parted_last->parted_next = c;
+    else
+        f->parted_first = c;
+    f->parted_last = c;
+    f->parted++;
 }
 
 /* Part with the connections that were closed long enough ago. */
 static void part(struct fast_path *f)
 {
     struct connection *c;
-    while ((c = f->closed_first) && f->closings - c->rank >= f->closed_limit) {
-        f->closed_first = c->closed_next;
-        forget(f, c);
-        drop(f, c->key);
-        if (f->parted_first)
-            f->parted_last->parted_next = c;
-        else
-            f->parted_first = c;
-        f->parted_last = c;
-        f->parted++;
-    }
+    while ((c = f->closed_first) && f->closings - c->rank >= f->closed_limit)
+        part_with(f, c);
 }
 
 static int bare(const struct connection *c)
@@ -479,16 +489,14 @@ static int follow(struct fast_path *f, struct connection *c, const struct segmen
             expect_answer(c, s->next, g->time_ns);
     }
     if (g->length || fin)
-        c->pieces[c->piece_count++] =
-            (struct piece){g->frame, g->time_ns, g->length, (uint32_t)from};
+        c->pieces[c->piece_count++] = (struct piece){
+            g->frame, g->time_ns, s->length - g->length, g->length, (uint32_t)from, 0};
     if (fin) {
         s->finished = 1;
         if (peer->finished) {
             c->rank = ++f->closings;
-            if (f->closed_first)
-                f->closed_last->closed_next = c;
-            else
-                f->closed_first = c;
+            c->closed_previous = f->closed_last;
+            *(f->closed_last ? &f->closed_last->closed_next : &f->closed_first) = c;
             f->closed_last = c;
             part(f);
         }
@@ -656,23 +664,20 @@ size_t fast_path_write_parted(struct fast_path *f, uint8_t *out, size_t room)
     return written;
 }
 
+/* Part with all connections: nothing follows. */
+void fast_path_part_all(struct fast_path *f)
+{
+    while (f->all)
+        part_with(f, f->all);
+}
+
 /* Write one connection and leave it to others from now on; 0: there is none here. */
 static size_t hand_over(struct fast_path *f, struct connection *c, uint8_t *out, size_t room)
 {
-    struct connection **link = &f->closed_first, *before = NULL;
     size_t size = written_size(c);
     if (size > room)
         return 0;
     write_connection(out, c);
-    if (c->rank) {
-        while (*link != c) {
-            before = *link;
-            link = &before->closed_next;
-        }
-        *link = c->closed_next;
-        if (f->closed_last == c)
-            f->closed_last = before;
-    }
     forget(f, c);
     put(f, c->key, ELSEWHERE);
     discard(c);

@@ -39,7 +39,7 @@ _SIDE_AT: Final = (12, 34)
 _TIMED: Final = struct.Struct("=I4xq")
 _CONTROL: Final = struct.Struct("=QqIIHHBBB40sx")
 _RECENT: Final = struct.Struct("=QqIIIIHHBB12s6x")
-_PIECE: Final = struct.Struct("=QqII")
+_PIECE: Final = struct.Struct("=QqIII4x")
 _TIMED_ROOM, _CONTROL_ROOM, _RECENT_ROOM = 8, 2, 8
 _TIMED_AT: Final = _HEAD.size
 _SIDES_AT: Final = _TIMED_AT + _TIMED_ROOM * _TIMED.size
@@ -178,18 +178,15 @@ class _Written:
         start = self.at + _PIECES_AT
         end = start + count * _PIECE.size
         begins = end, end + self.sides[0].length
-        offsets = [0, 0]
-        pieces: list[tuple[Direction, StreamPiece]] = []
-        for frame, time_ns, length, side in _PIECE.iter_unpack(written[start:end]):
-            offset = offsets[side]
-            if length:
-                offsets[side] = offset + length
-                begin = begins[side] + offset
-                data = written[begin : begin + length]
-                pieces.append((_DIRECTIONS[side], StreamData(offset, data, frame, time_ns)))
-            else:
-                pieces.append((_DIRECTIONS[side], StreamEnd(offset, "fin", frame, time_ns)))
-        return pieces
+        return [
+            (
+                _DIRECTIONS[side],
+                StreamData(at, written[begins[side] + at : begins[side] + at + length], frame, time)
+                if length
+                else StreamEnd(at, "fin", frame, time),
+            )
+            for frame, time, at, length, side in _PIECE.iter_unpack(written[start:end])
+        ]
 
     def connection(self) -> PlainConnection:
         """Read everything that following segments may need."""
@@ -326,8 +323,8 @@ class FastPath:
 
     def rest(self) -> Iterator[PlainStory]:
         """Take all that are still followed."""
-        while size := self._library.fast_path_hand_over_any(self.address, self._buffer, _ROOM):
-            yield _Written(self._written(size), 0).story()
+        self._library.fast_path_part_all(self.address)
+        return (story for _, story in self.parted())
 
     def hand_over(self, one: Endpoint, other: Endpoint) -> PlainConnection | None:
         """Take the connection between two ends, and leave its segments to others from now on."""
@@ -372,7 +369,8 @@ def declare(library: ctypes.CDLL) -> None:
         "i": ctypes.c_uint32,
     }
     library.fast_path_new.restype = ctypes.c_void_p
-    library.fast_path_free.argtypes = (ctypes.c_void_p,)
+    for name in ("fast_path_free", "fast_path_part_all"):
+        getattr(library, name).argtypes = (ctypes.c_void_p,)
     for name, arguments in _FUNCTIONS.items():
         function = getattr(library, name)
         function.argtypes = (ctypes.c_void_p, *(types[letter] for letter in arguments))
