@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 
@@ -26,6 +27,7 @@ from handshake_probe.keys.numbers import modulus_flaw, repaired
 from handshake_probe.keys.particle import PARTICLE_CLOUD, is_particle_address, is_particle_name
 from handshake_probe.keys.rsa import (
     decrypt_proven,
+    open_encrypted,
     private_operation,
     private_operation_as_firmware,
     public_operation,
@@ -97,6 +99,28 @@ def test_a_wrong_key_is_never_believed() -> None:
     assert decrypt_proven(DEVICE, b"\xff" * 128, lambda _: True) is None
 
 
+def test_the_library_tells_drawn_answers_from_true_ones() -> None:
+    drawn = [number.to_bytes(128, "big") for number in range(40)]
+    assert open_encrypted(DEVICE, C) == open_encrypted(DEVICE, C, 40) == SESSION
+    assert open_encrypted(DEVICE, C, 39) is None
+    assert [open_encrypted(DEVICE, block) for block in drawn] == [None] * len(drawn)
+
+
+@pytest.mark.parametrize("block", [C[:-1], C + b"\0", b"\xff" * 128, b""])
+def test_what_the_library_cannot_tell_it_does_not(block: bytes) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        open_encrypted(DEVICE, block)
+    with pytest.raises(ValueError, match="damaged"):
+        open_encrypted(DEVICE._replace(dp=1), C)
+
+
+@pytest.mark.parametrize("length", [0, 1, 15])
+def test_a_short_plaintext_is_not_sure(length: int) -> None:
+    block = b"\0\2" + b"\7" * (125 - length) + b"\0" + bytes(length)
+    with pytest.raises(ValueError, match="sure"):
+        open_encrypted(DEVICE, public_operation(DEVICE.n, E, block))
+
+
 DAMAGED = {
     "p": DEVICE._replace(p=DEVICE.p ^ 0xFF00),
     "q": DEVICE._replace(q=DEVICE.q ^ 2),
@@ -147,6 +171,8 @@ NUMBER = st.integers(0, 2**1032) | st.sampled_from(DEVICE) | st.integers(0, 3)
 def test_no_integers_make_an_operation_raise(key: PrivateNumbers, block: bytes) -> None:
     assert decrypt_proven(key, block, proof) in (None, SESSION)
     private_operation_as_firmware(key, block)
+    with suppress(ValueError):
+        assert open_encrypted(key, block) in (None, SESSION)
     if key.n > 0:
         private_operation(key, block)
 

@@ -4,11 +4,20 @@ import hashlib
 import hmac
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import vectors
-from handshake_probe.keys.rsa import private_operation, public_operation
+from handshake_probe.keys.numbers import crt_consistent
+from handshake_probe.keys.rsa import is_sound, private_operation, public_operation
 from handshake_probe.protocol import layouts
-from handshake_probe.protocol.pkcs1 import ENCRYPTED, SIGNED, open_block, read_digest_info
+from handshake_probe.protocol.pkcs1 import (
+    ENCRYPTED,
+    SIGNED,
+    decrypt_block,
+    open_block,
+    read_digest_info,
+)
 from handshake_probe.protocol.shape import looks_like_handshake
 from handshake_probe.protocol.state import TABLE, Step, steps_of
 
@@ -114,3 +123,36 @@ def test_the_table_says_who_sends_what() -> None:
 )
 def test_sizes_alone_show_a_handshake(cloud: int, device: int, expected: bool) -> None:
     assert looks_like_handshake(cloud, device) is expected
+
+
+DEVICE = vectors.DEVICE_NUMBERS
+KEYS = {
+    "sound": DEVICE,
+    "another": vectors.CLOUD_NUMBERS,
+    "wrong d": DEVICE._replace(d=DEVICE.d ^ 0xFF00),
+    "damaged": DEVICE._replace(dp=DEVICE.dp ^ 2),
+    "no prime": vectors.numbers(DEVICE.p + 2, DEVICE.q),
+    "no primes": DEVICE._replace(p=0, q=0, dp=0, dq=0, qinv=0),
+}
+STARTS = st.sampled_from([b"\0\2", b"\0\2", b"\0\2", b"\0\1", b"\1\2", b"\0\0", b"\xff\2"])
+PADDINGS = st.integers(0, 125).map(lambda length: b"\5" * length)
+
+
+@settings(deadline=None)
+@given(st.sampled_from(sorted(KEYS)), STARTS, PADDINGS, st.sampled_from([b"\0", b"\0", b"\7"]))
+def test_what_a_block_encloses_is_what_the_bare_operation_shows(
+    name: str, start: bytes, padding: bytes, end: bytes
+) -> None:
+    """Padding of every length, right and wrong, with keys that are sound and that are not."""
+    block = (start + padding + end + bytes(range(1, 127)))[:128]
+    encrypted = public_operation(DEVICE.n, DEVICE.e, block)
+    shown = open_block(private_operation(KEYS[name], encrypted), ENCRYPTED)
+    assert decrypt_block(KEYS[name], encrypted) == shown
+
+
+def test_a_key_whose_values_fit_each_other_may_still_be_no_key() -> None:
+    assert crt_consistent(KEYS["no prime"])
+    assert not is_sound(KEYS["no prime"])
+    assert not is_sound(KEYS["damaged"])
+    assert is_sound(KEYS["sound"])
+    assert is_sound(KEYS["wrong d"])  # no CRT operation uses it

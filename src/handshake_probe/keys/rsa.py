@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from math import lcm
 
 from cryptography.exceptions import InternalError, InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from handshake_probe.keys.numbers import PrivateNumbers, byte_length, crt_consistent, repaired
+
+_TRIED = 2  # any number but 0, 1 and n - 1
+_SURE = 16  # bytes
 
 
 def public_operation(n: int, e: int, block: bytes) -> bytes:
@@ -92,10 +96,70 @@ def decrypt_proven(
     return plaintext if proof(plaintext) else None
 
 
+def is_sound(numbers: PrivateNumbers) -> bool:
+    """Tell whether every CRT operation with these numbers is right: p and q are primes, too."""
+    return _twins(numbers) is not None
+
+
+def open_encrypted(numbers: PrivateNumbers, block: bytes, size: int | None = None) -> bytes | None:
+    """Return what the PKCS#1 v1.5 padding (type 2) of a block encloses; None when it has no such.
+
+    Tells the same as a look at `private_operation`, in a fifth of the time. The library draws its
+    answer to a bad padding from d and the block. Two values of d are right for a modulus, so two
+    keys are asked, and what they agree on was not drawn: n bytes agree by chance once in 256^n.
+    With `size`, any other length is None as well, in half of the time.
+
+    Raises:
+        ValueError: the library cannot tell (the key is not sound, or the block of another length
+            or not below n, or too little is enclosed to be sure).
+    """
+    twins = _twins(numbers)
+    if twins is None:
+        raise ValueError("a damaged key")
+    answers = []
+    for key in twins:
+        try:
+            answers.append(key.decrypt(block, padding.PKCS1v15()))
+        except InternalError as error:
+            raise ValueError("the library failed") from error
+        if size is not None and len(answers[0]) != size:
+            return None
+    first, second = answers
+    if first != second:
+        return None
+    if len(first) < _SURE:
+        raise ValueError("too short to be sure")
+    return first
+
+
 def _crt(cipher: int, p: int, q: int, dp: int, dq: int, qinv: int) -> int:
     """Garner's recombination (RFC 8017 5.1.2); any values with p, q not zero give a number."""
     first, second = pow(cipher, dp, p), pow(cipher, dq, q)
     return second + (first - second) * qinv % p * q
+
+
+@lru_cache(maxsize=1024)
+def _twins(numbers: PrivateNumbers) -> tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey] | None:
+    """Load a key twice, with both values of d below n; None when it is not sound.
+
+    They lie the order of the group apart, which is less than half of n.
+    """
+    n, e, _, p, q, dp, dq, qinv = numbers
+    if not crt_consistent(numbers) or _crt(pow(_TRIED, e, n), p, q, dp, dq, qinv) != _TRIED:
+        return None
+    order = lcm(p - 1, q - 1)
+    least = pow(e, -1, order)
+    public = rsa.RSAPublicNumbers(e, n)
+    try:
+        one, other = (
+            rsa.RSAPrivateNumbers(p, q, d, dp, dq, qinv, public).private_key(
+                unsafe_skip_rsa_key_validation=True
+            )
+            for d in (least, least + order)
+        )
+    except (ValueError, InternalError):
+        return None
+    return one, other
 
 
 @lru_cache(maxsize=64)
@@ -103,7 +167,7 @@ def _library_public_key(n: int, e: int) -> rsa.RSAPublicKey:
     return rsa.RSAPublicNumbers(e, n).public_key()
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _library_key(numbers: PrivateNumbers) -> rsa.RSAPrivateKey | None:
     """Load the key, rebuilt from its sound integers where some are damaged; None if none are.
 

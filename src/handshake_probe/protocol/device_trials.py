@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 from handshake_probe.keys.fingerprint import fingerprint, fingerprint_of, read_spki
 from handshake_probe.keys.keyring import DeviceKey, Keyring
-from handshake_probe.keys.numbers import crt_consistent
 from handshake_probe.keys.rsa import (
     decrypt_proven,
-    private_operation,
+    is_sound,
+    open_encrypted,
     private_operation_as_firmware,
 )
 from handshake_probe.protocol.events import BlockState, CredentialsTest
 from handshake_probe.protocol.layouts import SESSION_SIZE
-from handshake_probe.protocol.pkcs1 import ENCRYPTED, open_block
+from handshake_probe.protocol.pkcs1 import ENCRYPTED, decrypt_block, open_block
 from handshake_probe.protocol.stream import Mark
 
 # How much a state says, least first: the best reading of a key counts.
@@ -109,9 +109,8 @@ def _read_with_all(
         if found is not None:
             return [found]
     else:
-        promising = [key for key in keyring.devices if _may_open(key, ciphertext)]
-        readings = [(key, _open_credentials(key, ciphertext, None)) for key in promising]
-        opened = [item for item in readings if item[1].state is BlockState.UNPROVEN]
+        readings = ((key, _open_unproven(key, ciphertext)) for key in keyring.devices)
+        opened = [(key, reading) for key, reading in readings if reading is not None]
         if opened:
             return opened
     return [(key, _open_credentials(key, ciphertext, mac)) for key in keyring.devices]
@@ -136,18 +135,30 @@ def _find_proven(
         plaintext = decrypt_proven(key.numbers, ciphertext, proof)
         if plaintext is None:
             continue
-        if key.firmware == key.numbers and crt_consistent(key.numbers):
-            # The firmware calculates with the very numbers that the library used.
+        if _reads_alike(key):
             return key, _Reading(BlockState.OPENED, plaintext, firmware_opens=True)
         return key, _open_credentials(key, ciphertext, mac)
     return None
 
 
-def _may_open(key: DeviceKey, ciphertext: bytes) -> bool:
-    """Tell whether a key may open the ciphertext to 40 bytes; False is certain."""
-    if not key.firmware_agrees or not crt_consistent(key.numbers):
-        return True
-    return decrypt_proven(key.numbers, ciphertext, lambda p: len(p) == SESSION_SIZE) is not None
+def _reads_alike(key: DeviceKey) -> bool:
+    """Tell whether the firmware calculates, and rightly, with the very numbers the library uses."""
+    return key.firmware == key.numbers and is_sound(key.numbers)
+
+
+def _open_unproven(key: DeviceKey, ciphertext: bytes) -> _Reading | None:
+    """Read what no signature vouches for; None when it does not open to a session."""
+    if _reads_alike(key):
+        try:
+            plaintext = open_encrypted(key.numbers, ciphertext, SESSION_SIZE)
+        except ValueError:
+            pass  # the library cannot tell
+        else:
+            if plaintext is None:
+                return None
+            return _Reading(BlockState.UNPROVEN, plaintext, firmware_opens=True)
+    reading = _open_credentials(key, ciphertext, None)
+    return reading if reading.state is BlockState.UNPROVEN else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +181,9 @@ def _open_credentials(key: DeviceKey, ciphertext: bytes, mac: bytes | None) -> _
         signed = hmac.digest(plaintext, ciphertext, "sha1")
         return (BlockState.OPENED if signed == mac else BlockState.HMAC_DIFFERS), plaintext
 
+    if int.from_bytes(ciphertext, "big") < key.numbers.n and _reads_alike(key):
+        state, plaintext = grade(decrypt_block(key.numbers, ciphertext))
+        return _Reading(state, plaintext, firmware_opens=state in _DECRYPTED)
     block = None
     if key.firmware is not None:
         block = private_operation_as_firmware(key.firmware, ciphertext)
@@ -178,22 +192,13 @@ def _open_credentials(key: DeviceKey, ciphertext: bytes, mac: bytes | None) -> _
         der: tuple[BlockState, bytes | None] = (BlockState.NOT_BELOW_MODULUS, None)
     elif key.numbers.n <= 1:
         der = grade(None)
-    elif block is not None and key.firmware == key.numbers and _undoes(key, block, ciphertext):
-        der = firmware  # the very operation, done already
     else:
-        der = grade(open_block(private_operation(key.numbers, ciphertext), ENCRYPTED))
+        der = grade(decrypt_block(key.numbers, ciphertext))
     if firmware[0] is BlockState.PADDING_BAD:
         best = der
     else:
         best = max(der, firmware, key=lambda graded: _RANK.index(graded[0]))
     return _Reading(*best, firmware_opens=firmware[0] in _DECRYPTED)
-
-
-def _undoes(key: DeviceKey, block: bytes, ciphertext: bytes) -> bool:
-    plain = int.from_bytes(block, "big")
-    return crt_consistent(key.numbers) and pow(
-        plain, key.numbers.e, key.numbers.n
-    ) == int.from_bytes(ciphertext, "big")
 
 
 def _public_keys(keyring: Keyring, sent_keys: tuple[bytes, ...]) -> dict[str, int]:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from handshake_probe.keys.numbers import PrivateNumbers
+from handshake_probe.keys.rsa import open_encrypted, private_operation
+
 ENCRYPTED = 2  # block type of an encrypted block: 00 02, random non-zero bytes, 00, plaintext
 SIGNED = 1  # block type of a signed block: 00 01, bytes FF, 00, body
 
@@ -47,6 +50,14 @@ def open_block(block: bytes, block_type: int) -> bytes | None:
     if block_type == SIGNED and block[2:end].strip(b"\xff"):
         return None
     return block[end + 1 :]
+
+
+def decrypt_block(numbers: PrivateNumbers, block: bytes) -> bytes | None:
+    """Return what an encrypted block encloses; None when what comes out has no such padding."""
+    try:
+        return open_encrypted(numbers, block)
+    except ValueError:
+        return open_block(private_operation(numbers, block), ENCRYPTED)
 
 
 def read_digest_info(body: bytes) -> DigestInfo | None:

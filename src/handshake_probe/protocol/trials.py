@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from handshake_probe.keys.keyring import CloudKey, Keyring
 from handshake_probe.keys.rsa import (
     decrypt_proven,
-    private_operation,
     public_operation,
     recover_signed,
 )
@@ -27,8 +26,8 @@ from handshake_probe.protocol.layouts import (
     split_identity,
 )
 from handshake_probe.protocol.pkcs1 import (
-    ENCRYPTED,
     SIGNED,
+    decrypt_block,
     open_block,
     read_digest_info,
 )
@@ -66,7 +65,7 @@ def _open_identity(
     if nonce is not None:
         plaintext = decrypt_proven(key.private, blob, lambda got: _echoes(got, nonce))
     if plaintext is None:
-        plaintext = open_block(private_operation(key.private, blob), ENCRYPTED)
+        plaintext = decrypt_block(key.private, blob)
     if plaintext is None:
         return BlockState.PADDING_BAD, None, None
     identity = split_identity(plaintext)
