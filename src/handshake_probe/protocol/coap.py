@@ -61,9 +61,13 @@ class Malformed(NamedTuple):
     reason: str
 
 
+_TYPES = tuple(Type)
+_CODES = tuple(f"{code >> 5}.{code & 0x1F:02d}" for code in range(256))
+
+
 def code_text(code: int) -> str:
     """Write a code as RFC 7252 does: 0x45 is "2.05"."""
-    return f"{code >> 5}.{code & 0x1F:02d}"
+    return _CODES[code]
 
 
 def parse(data: bytes) -> CoapMessage | Malformed:
@@ -71,22 +75,22 @@ def parse(data: bytes) -> CoapMessage | Malformed:
     if len(data) < _HEADER:
         return Malformed("shorter than a header")
     first, code = data[0], data[1]
-    message_id = int.from_bytes(data[2:4], "big")
     token_length = first & 0x0F
     if first >> 6 != 1:
         return Malformed(f"version {first >> 6} instead of 1")
     if token_length > _MAX_TOKEN:
         return Malformed("token longer than 8 bytes")
-    token = data[_HEADER : _HEADER + token_length]
-    if len(token) < token_length:
+    behind = _HEADER + token_length
+    if len(data) < behind:
         return Malformed("token cut off")
-    rest = data[_HEADER + token_length :]
-    kind = Type(first >> 4 & 3)
+    kind, message_id = _TYPES[first >> 4 & 3], data[2] << 8 | data[3]
+    token = data[_HEADER:behind]
     if code == 0:
-        if rest:
+        if len(data) > behind:
             return Malformed("bytes after an empty message")
         notes = (NOTE_EMPTY_WITH_TOKEN,) if token else ()
-        return CoapMessage(kind, code, message_id, token, notes=notes)
+        return CoapMessage(kind, code, message_id, token, (), b"", notes)
+    rest = data[behind:]
     options, at = _read_options(rest)
     if isinstance(options, Malformed):
         return options

@@ -19,6 +19,14 @@ __all__ = ["Conversation", "Kind", "Meaning"]
 
 _REMEMBERED = 256  # requests in one direction that may be open at a time
 
+_REPLIES = (Type.ACK, Type.RST)
+# Written for every message: names of enumerations are slow to ask for.
+_TYPE_NAMES = {kind: kind.name for kind in Type}
+_ANSWERED: dict[Kind | None, tuple[str | None, str]] = {
+    None: (None, ""),
+    **{kind: (kind.value, f" to {kind.replace('_', ' ')}") for kind in Kind},
+}
+
 _NEGATIVE_040 = 1  # Device OS 0.4.0 writes some refusals as 0.01 instead of 4.00
 
 
@@ -44,18 +52,19 @@ class Conversation:
             return Meaning(Kind.MALFORMED, f"malformed: {reason}", {"reason": reason})
         kind, summary, own = self._interpret(direction, message)
         details: Details = {
-            "type": message.type.name,
+            "type": _TYPE_NAMES[message.type],
             "code": code_text(message.code),
             "message_id": message.message_id,
             "token": message.token.hex(),
-            "no_response": bool(message.values(Option.NO_RESPONSE)),
+            "no_response": bool(message.options and message.values(Option.NO_RESPONSE)),
             "notes": ", ".join(message.notes) or None,
         }
-        return Meaning(kind, summary, details | own)
+        details.update(own)
+        return Meaning(kind, summary, details)
 
     def _interpret(self, direction: Direction, message: CoapMessage) -> tuple[Kind, str, Details]:
         """Tell a request from a reply."""
-        if message.type in (Type.ACK, Type.RST) or message.code >> 5 >= 2:
+        if message.type in _REPLIES or message.code >> 5 >= 2:
             return self._reply(direction, message)
         if message.code == 0:
             if message.type is not Type.CON:
@@ -77,8 +86,8 @@ class Conversation:
     def _reply(self, direction: Direction, message: CoapMessage) -> tuple[Kind, str, Details]:
         """Interpret a reply by the request it answers."""
         request = self._request_of(direction.other, message)
-        details: Details = {"answers": request and request.value}
-        to = f" to {request.replace('_', ' ')}" if request else ""
+        word, to = _ANSWERED[request]
+        details: Details = {"answers": word}
         code = code_text(message.code)
         if message.type is Type.RST:
             return Kind.RESET, f"reset{to}", details
@@ -98,9 +107,9 @@ class Conversation:
 
     def _remember(self, direction: Direction, message: CoapMessage, kind: Kind) -> None:
         requests = self._open[direction]
-        keys: list[int | bytes] = [message.message_id]
+        keys: tuple[int | bytes, ...] = (message.message_id,)
         if message.token:
-            keys.append(message.token)
+            keys = message.message_id, message.token
         for key in keys:
             requests.pop(key, None)  # the newest goes to the end
             requests[key] = kind
@@ -110,6 +119,6 @@ class Conversation:
     def _request_of(self, requester: Direction, message: CoapMessage) -> Kind | None:
         """Find the request: by id for ACK and RST, else by token (a separate response)."""
         requests = self._open[requester]
-        if message.type in (Type.ACK, Type.RST):
+        if message.type in _REPLIES:
             return requests.get(message.message_id)
         return requests.get(message.token) if message.token else None

@@ -9,8 +9,11 @@ EXCERPT = 80  # characters of peer data that details hold at most
 
 def one_line(data: bytes, limit: int = EXCERPT) -> str:
     r"""Decode UTF-8, with \xNN for what is none or not printable, cut to `limit` characters."""
+    text = data[: 4 * limit].decode("utf-8", "backslashreplace")
+    if len(text) <= limit and text.isprintable():
+        return text
     out = ""
-    for character in data[: 4 * limit].decode("utf-8", "backslashreplace"):
+    for character in text:
         out += character if character.isprintable() else _escape(character)
         if len(out) > limit:
             return out[: limit - 1] + "…"
