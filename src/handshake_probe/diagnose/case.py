@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import attrgetter
 
+from handshake_probe.diagnose.group import Group
 from handshake_probe.diagnose.resets import Origin, ResetOrigin, reset_origin
 from handshake_probe.diagnose.topology import Topology, host_of
 from handshake_probe.keys.particle import is_particle_address
@@ -19,7 +22,7 @@ from handshake_probe.model.observations import (
     DnsSeen,
     KeyTest,
 )
-from handshake_probe.model.vocabulary import Cause, EndedBy
+from handshake_probe.model.vocabulary import Cause, EndedBy, Stage
 
 # "unproven": the nonce was not captured, but only the right key gives a block of this form.
 OPENED = ("opened", "unproven")
@@ -30,9 +33,13 @@ class KeyFacts:
     """The keys of a run and what the whole capture says about them."""
 
     used: tuple[KeyUsed, ...]
-    signatures: frozenset[tuple[str, str]]  # cloud address, key whose signature opened there
-    clouds: tuple[frozenset[str], ...] = ()  # addresses that belong together
+    cloud: dict[str, KeyUsed]  # every cloud key by fingerprint
+    register: dict[str, str]  # device id → fingerprint of the key registered for it
+    owners: dict[str, str | None]  # fingerprint of a device's private key → device id
+    signed: dict[str, set[str]]  # cloud address → keys whose signature opened there
+    together: dict[str, list[set[str]]]  # cloud address → the groups it belongs to
     address: str | None = None  # of the cloud that is judged; None: any
+    _at: dict[str, KeyFacts] = field(default_factory=dict, repr=False)  # by address
 
     @classmethod
     def read(cls, used: Sequence[KeyUsed], observations: Sequence[AnyObservation]) -> KeyFacts:
@@ -40,52 +47,60 @@ class KeyFacts:
 
         A name that leads to several addresses names one cloud; so do the Particle cloud's own.
         """
-        connections = [item for item in observations if isinstance(item, ConnectionSeen)]
-        signatures = {
-            (host_of(connection.cloud), test.key)
-            for connection in connections
-            for test in connection.key_tests
-            if test.block == "signature" and test.state in ("opened", "digest_info")
-        }
+        signed: dict[str, set[str]] = defaultdict(set)
         named: dict[str, set[str]] = defaultdict(set)
+        hosts: set[str] = set()
         for item in observations:
-            if isinstance(item, DnsSeen):
+            if isinstance(item, ConnectionSeen):
+                hosts.add(host_of(item.cloud))
+                for test in item.key_tests:
+                    if test.block == "signature" and test.state in ("opened", "digest_info"):
+                        signed[host_of(item.cloud)].add(test.key)
+            elif isinstance(item, DnsSeen):
                 named[item.name].update(item.addresses)
-        hosts = {host_of(connection.cloud) for connection in connections}
-        clouds = [*named.values(), set(filter(is_particle_address, hosts))]
-        return cls(tuple(used), frozenset(signatures), tuple(map(frozenset, clouds)))
+        together: dict[str, list[set[str]]] = defaultdict(list)
+        for group in (*named.values(), set(filter(is_particle_address, hosts))):
+            for address in group:
+                together[address].append(group)
+        return cls(
+            used=tuple(used),
+            cloud={key.fingerprint: key for key in used if key.role.startswith("cloud")},
+            register={
+                key.device_id: key.fingerprint
+                for key in used
+                if key.role == "registered" and key.device_id
+            },
+            owners={key.fingerprint: key.device_id for key in used if key.role == "device_private"},
+            signed=dict(signed),
+            together=dict(together),
+        )
 
     def at(self, cloud: str) -> KeyFacts:
         """The same for the cloud at this endpoint: another cloud's signatures say nothing of it."""
-        return replace(self, address=host_of(cloud))
+        address = host_of(cloud)
+        known = self._at.get(address)
+        if known is None:
+            known = self._at[address] = replace(self, address=address)
+        return known
 
     @cached_property
     def signers(self) -> frozenset[str]:
         """Cloud keys whose signature opened at this address, else at one that belongs with it."""
-        same = {at for cloud in self.clouds if self.address in cloud for at in cloud}
-        for addresses in ({self.address}, same):
-            found = {key for at, key in self.signatures if self.address is None or at in addresses}
-            if found:
-                return frozenset(found)
-        return frozenset()
+        if self.address is None:
+            return self._signers_anywhere
+        own = self.signed.get(self.address)
+        if own or not self.signed:
+            return frozenset(own or ())
+        same = {at for group in self.together.get(self.address, ()) for at in group}
+        return frozenset(key for at in same for key in self.signed.get(at, ()))
+
+    @cached_property
+    def _signers_anywhere(self) -> frozenset[str]:
+        return frozenset(key for keys in self.signed.values() for key in keys)
 
     def of_another_cloud(self, key: str) -> bool:
         """Whether a key signed for other clouds only: nothing makes it this one's as well."""
-        return key not in self.signers and any(signer == key for _, signer in self.signatures)
-
-    @cached_property
-    def cloud(self) -> dict[str, KeyUsed]:
-        """Every cloud key by fingerprint."""
-        return {key.fingerprint: key for key in self.used if key.role.startswith("cloud")}
-
-    @cached_property
-    def register(self) -> dict[str, str]:
-        """Device id → fingerprint of the key registered for it."""
-        return {
-            key.device_id: key.fingerprint
-            for key in self.used
-            if key.role == "registered" and key.device_id
-        }
+        return key not in self.signers and key in self._signers_anywhere
 
     @cached_property
     def cloud_key(self) -> str | None:
@@ -118,13 +133,13 @@ class KeyFacts:
         return found.source if found else fingerprint
 
 
-@dataclass(frozen=True)
+@dataclass
 class Case:
     """One connection, its device's other connections, and the capture around them."""
 
     connection: ConnectionSeen
-    siblings: tuple[ConnectionSeen, ...]  # all connections of the device, this one included
-    questions: tuple[DnsSeen, ...]  # the device's DNS look-ups
+    siblings: Group[ConnectionSeen]  # all connections of the device, this one included
+    questions: Group[DnsSeen]  # the device's DNS look-ups
     topology: Topology
     keys: KeyFacts
     capture: CaptureSeen
@@ -166,13 +181,7 @@ class Case:
     @property
     def lossy(self) -> bool:
         """Whether the capture itself lost frames: then a missing byte proves nothing."""
-        return bool(self.capture.drops) or any(
-            sent.missing_bytes > sent.snapped_bytes
-            and sent.acknowledged_up_to >= sent.claimed_up_to - 1
-            for c in self.siblings
-            if not c.midstream
-            for sent in (c.from_device, c.from_cloud)
-        )
+        return bool(self.capture.drops) or self.siblings.once(_frames_are_missing)
 
     @property
     def possible_forger(self) -> tuple[Cause, ...]:
@@ -206,26 +215,44 @@ class Case:
     def refused_for_good(self) -> bool:
         """No later connection became a session, and the cloud was away or ended one in between."""
         here = self.connection.stream
-        if any(c.stream > here and c.stage == "session" for c in self.siblings):
+        sessions = self.siblings.once(_sessions)
+        earlier = bisect_left(sessions, here, key=_STREAM)
+        if not earlier or sessions[-1].stream > here:
             return False
-        sessions = [c for c in self.siblings if c.stream < here and c.stage == "session"]
-        between = [
-            c
-            for c in self.siblings
-            if sessions and sessions[-1].stream < c.stream < here and c.stage == "tcp_syn"
-        ]
-        return bool(between) or any(c.ended_by in ("cloud_fin", "cloud_rst") for c in sessions[-1:])
+        last, attempts = sessions[earlier - 1], self.siblings.once(_attempts)
+        away = bisect_left(attempts, here) > bisect_right(attempts, last.stream)
+        return away or last.ended_by in (EndedBy.CLOUD_FIN, EndedBy.CLOUD_RST)
 
     @property
     def earlier_session(self) -> ConnectionSeen | None:
         """An earlier connection of the same device to the same cloud that became a session."""
-        return next(
-            (
-                other
-                for other in self.siblings
-                if other.stream < self.connection.stream
-                and other.stage == "session"
-                and other.cloud == self.connection.cloud
-            ),
-            None,
-        )
+        first = self.siblings.once(_first_sessions).get(self.connection.cloud)
+        return first if first and first.stream < self.connection.stream else None
+
+
+_STREAM = attrgetter("stream")
+
+
+def _frames_are_missing(connections: Group[ConnectionSeen]) -> bool:
+    return any(
+        sent.missing_bytes > sent.snapped_bytes
+        and sent.acknowledged_up_to >= sent.claimed_up_to - 1
+        for c in connections
+        if not c.midstream
+        for sent in (c.from_device, c.from_cloud)
+    )
+
+
+def _sessions(connections: Group[ConnectionSeen]) -> list[ConnectionSeen]:
+    """Those that became one, in order."""
+    return sorted((c for c in connections if c.stage is Stage.SESSION), key=_STREAM)
+
+
+def _attempts(connections: Group[ConnectionSeen]) -> list[int]:
+    """The streams that remained without an answer, in order."""
+    return sorted(c.stream for c in connections if c.stage is Stage.TCP_SYN)
+
+
+def _first_sessions(connections: Group[ConnectionSeen]) -> dict[str, ConnectionSeen]:
+    """The first session with each cloud."""
+    return {c.cloud: c for c in reversed(connections.once(_sessions))}

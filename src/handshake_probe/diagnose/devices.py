@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from handshake_probe.diagnose.case import OPENED, KeyFacts
+from handshake_probe.diagnose.group import Group
 from handshake_probe.diagnose.topology import host_of
 from handshake_probe.model.observations import (
     AnyObservation,
@@ -31,8 +32,8 @@ class Device:
 
     address: str
     device_id: str | None
-    connections: tuple[ConnectionSeen, ...]
-    questions: tuple[DnsSeen, ...]
+    connections: Group[ConnectionSeen]
+    questions: Group[DnsSeen]
     mac: str | None
     name: str | None
 
@@ -53,13 +54,12 @@ def is_cloud_name(name: str) -> bool:
 
 def id_of(connection: ConnectionSeen, keys: KeyFacts) -> str | None:
     """The device id that a key proves for this connection."""
-    owners = {key.fingerprint: key.device_id for key in keys.used if key.role == "device_private"}
     for test in connection.key_tests:
         if test.block == "identity" and test.state in OPENED and test.device_id:
             return test.device_id
     for test in connection.key_tests:
         if test.block == "credentials" and test.private and test.state == "opened":
-            return owners.get(test.key)
+            return keys.owners.get(test.key)
     return None
 
 
@@ -83,14 +83,15 @@ def find_devices(observations: Sequence[AnyObservation], keys: KeyFacts) -> list
             hosts.setdefault(item.address, item)
     devices = []
     for address in [*connections, *sorted(asked - set(connections))]:
+        asked_by = Group(questions[address])
         for device_id, group in _by_id(connections[address], announced[address], keys):
             host = hosts.get(address)
             devices.append(
                 Device(
                     address=address,
                     device_id=device_id,
-                    connections=tuple(group),
-                    questions=tuple(questions[address]),
+                    connections=Group(group),
+                    questions=asked_by,
                     mac=_mac(group, host),
                     name=host.name if host else None,
                 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from handshake_probe.diagnose.case import Case
+from handshake_probe.diagnose.group import Group
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.diagnose.resets import Origin
 from handshake_probe.diagnose.topology import blocker_from_icmp, host_of
-from handshake_probe.model.observations import ControlSeen, IcmpSeen
+from handshake_probe.model.observations import ConnectionSeen, ControlSeen, IcmpSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
 # ICMP codes that say "policy" in so many words (RFC 792, 1812, 4443).
@@ -159,7 +160,11 @@ def judge_connect(case: Case) -> Judgement:
 
 def _asked_once(case: Case) -> bool:
     """Whether the device sent one SYN only, in all its attempts: TCP repeats an unanswered one."""
-    return sum(c.flags == "SYN" for o in case.siblings for c in o.controls) == 1
+    return case.siblings.once(_syns) == 1
+
+
+def _syns(connections: Group[ConnectionSeen]) -> int:
+    return sum(c.flags == "SYN" for o in connections for c in o.controls)
 
 
 def _refused(case: Case, reset: ControlSeen) -> Judgement:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handshake_probe.diagnose.case import Case
+from handshake_probe.diagnose.group import Group
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.diagnose.remarks import SHORT_SESSION
 from handshake_probe.model.observations import ConnectionSeen, SessionSeen
@@ -68,7 +69,7 @@ def _left_unanswered(case: Case, session: SessionSeen) -> Judgement | None:
             "(a description too large for its buffer does this).",
             others=(Cause.SERVER_FAULT,),
         )
-    alike = sum(_leaves_unanswered(other) for other in case.siblings)
+    alike = case.siblings.once(_left_in_all)
     if alike < 2:
         return None
     return undecided(
@@ -100,6 +101,10 @@ def _leaves_unanswered(connection: ConnectionSeen) -> bool:
         and connection.from_device.missing_bytes == 0
         and not _lasted(connection)
     )
+
+
+def _left_in_all(connections: Group[ConnectionSeen]) -> int:
+    return sum(map(_leaves_unanswered, connections))
 
 
 def _acknowledgement_is_last(connection: ConnectionSeen, session: SessionSeen) -> bool:

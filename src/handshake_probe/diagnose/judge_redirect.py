@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from handshake_probe.diagnose.case import Case
+from handshake_probe.diagnose.group import Group
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames
 from handshake_probe.diagnose.topology import host_of
+from handshake_probe.model.observations import DnsSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism, Stage
 
 
@@ -12,7 +14,7 @@ def judge_redirect(case: Case) -> Judgement | None:
     """A portal's DNS names its own address for every name; a cloud there would send a nonce."""
     connection = case.connection
     cloud = host_of(connection.cloud)
-    answer = next((q for q in case.questions if cloud in q.addresses and cloud == q.server), None)
+    answer = case.questions.once(_answered_with_itself).get(cloud)
     if answer is None or connection.ended_by is EndedBy.CAPTURE_END:
         return None
     nonce = connection.nonce
@@ -37,3 +39,8 @@ def judge_redirect(case: Case) -> Judgement | None:
         others=(Cause.SERVER_FAULT,),
         assumption=f"that the cloud itself does not run at {cloud}",
     )
+
+
+def _answered_with_itself(questions: Group[DnsSeen]) -> dict[str, DnsSeen]:
+    """By server, the first question it answered with its own address."""
+    return {q.server: q for q in reversed(questions) if q.server in q.addresses}

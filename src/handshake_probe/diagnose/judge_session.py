@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import NamedTuple
+
 from handshake_probe.diagnose.case import Case
+from handshake_probe.diagnose.group import Group
 from handshake_probe.diagnose.judge_describe import judge_describe
 from handshake_probe.diagnose.judgement import (
     Clue,
@@ -102,8 +106,11 @@ def _decrypted_failure(case: Case, session: SessionSeen) -> Judgement | None:
 
 def _repeats(case: Case, how: EndedBy) -> bool:
     """Whether several sessions of the device end this way."""
-    sessions = [c for c in case.siblings if c.stage is Stage.SESSION and not c.midstream]
-    return sum(c.ended_by is how for c in sessions) >= 2
+    return case.siblings.once(_endings)[how] >= 2
+
+
+def _endings(connections: Group[ConnectionSeen]) -> Counter[EndedBy]:
+    return Counter(c.ended_by for c in connections if c.stage is Stage.SESSION and not c.midstream)
 
 
 def _waited_in_vain(connection: ConnectionSeen) -> bool:
@@ -217,17 +224,14 @@ def _unclaimed(case: Case, session: SessionSeen | None) -> Judgement | None:
     connection = case.connection
     if session is None or not claim_pending(connection):
         return None
-    sessions = [c for c in case.siblings if c.session is not None]
-    if not all(claim_pending(c) for c in sessions):
+    sessions = case.siblings.once(_never_confirmed)
+    if not sessions:
         return None
-    if any(c.from_cloud.missing_bytes for c in sessions):
-        return None  # the confirmation may be among them
-    if len(sessions) == 1 and connection.ended - connection.started < CLAIM_PATIENCE:
+    if sessions == 1 and connection.ended - connection.started < CLAIM_PATIENCE:
         return None
     clue = Clue(
         "HP402",
-        f"The claim code is published on {len(sessions)} of {len(sessions)} connections "
-        "and never confirmed.",
+        f"The claim code is published on {sessions} of {sessions} connections and never confirmed.",
         (connection.id, *frames(*session.claim_code)),
         Confidence.LIKELY,
     )
@@ -241,6 +245,16 @@ def _unclaimed(case: Case, session: SessionSeen | None) -> Judgement | None:
     )
 
 
+def _never_confirmed(connections: Group[ConnectionSeen]) -> int:
+    """How many sessions were read, if in none of them a claim can have been confirmed; else 0."""
+    sessions = [c for c in connections if c.session is not None]
+    if not all(map(claim_pending, sessions)):
+        return 0
+    if any(c.from_cloud.missing_bytes for c in sessions):
+        return 0  # the confirmation may be among them
+    return len(sessions)
+
+
 def _cut_short_again_and_again(case: Case) -> Judgement | None:
     """Session after session that the cloud ends within a minute.
 
@@ -249,20 +263,12 @@ def _cut_short_again_and_again(case: Case) -> Judgement | None:
     connection = case.connection
     if connection.ended_by not in (EndedBy.CLOUD_FIN, EndedBy.CLOUD_RST) or connection.midstream:
         return None
-    alike = [
-        c
-        for c in case.siblings
-        if c.stage is Stage.SESSION
-        and c.ended_by is connection.ended_by
-        and c.ended - c.started < SHORT_SESSION
-        and (c.session is None or c.session.goodbye is None)
-    ]
-    if connection not in alike or len(alike) < 2:
+    alike = case.siblings.once(_cut_short)[connection.ended_by]
+    if not _is_cut_short(connection) or alike.sessions < 2:
         return None
     clue = Clue(
         "HP515",
-        f"{len(alike)} sessions are ended by the cloud within "
-        f"{max(c.ended - c.started for c in alike):.0f} s.",
+        f"{alike.sessions} sessions are ended by the cloud within {alike.longest:.0f} s.",
         (connection.id, *frames(connection.ended_frame)),
         Confidence.LIKELY,
     )
@@ -277,6 +283,29 @@ def _cut_short_again_and_again(case: Case) -> Judgement | None:
         if connection.session is None
         else "The cloud's own log of these connections.",
     )
+
+
+class _CutShort(NamedTuple):
+    """Sessions that ended soon, in the same way."""
+
+    sessions: int = 0
+    longest: float = 0.0  # seconds
+
+
+def _is_cut_short(connection: ConnectionSeen) -> bool:
+    return (
+        connection.stage is Stage.SESSION
+        and connection.ended - connection.started < SHORT_SESSION
+        and (connection.session is None or connection.session.goodbye is None)
+    )
+
+
+def _cut_short(connections: Group[ConnectionSeen]) -> dict[EndedBy, _CutShort]:
+    found = dict.fromkeys(EndedBy, _CutShort())
+    for connection in filter(_is_cut_short, connections):
+        alike, lasted = found[connection.ended_by], connection.ended - connection.started
+        found[connection.ended_by] = _CutShort(alike.sessions + 1, max(alike.longest, lasted))
+    return found
 
 
 def _healthy(case: Case) -> Judgement:

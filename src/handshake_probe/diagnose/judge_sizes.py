@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from handshake_probe.diagnose.case import Case
+from handshake_probe.diagnose.group import Group
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames
 from handshake_probe.diagnose.key_sizes import WEIGHTY, identity_sizes, too_small
 from handshake_probe.keys.particle import PARTICLE_SOURCE
-from handshake_probe.model.observations import KeyTest
+from handshake_probe.model.observations import ConnectionSeen, KeyTest
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism
 
 
@@ -16,11 +19,10 @@ def repeated_identity(case: Case) -> Judgement | None:
     identity, nonce = connection.identity, connection.nonce
     if identity is None or identity.digest is None or nonce is None or nonce.digest is None:
         return None
-    for other in case.siblings:
+    for other in case.siblings.once(_by_identity)[identity.digest]:
         if (
             other.stream < connection.stream
             and other.identity is not None
-            and other.identity.digest == identity.digest
             and other.nonce is not None
             and other.nonce.digest not in (None, nonce.digest)
         ):
@@ -36,6 +38,15 @@ def repeated_identity(case: Case) -> Judgement | None:
                 "must refuse it. Its random numbers stand still, or a recording is being replayed.",
             )
     return None
+
+
+def _by_identity(connections: Group[ConnectionSeen]) -> dict[str, list[ConnectionSeen]]:
+    """Connections by the digest of their identity."""
+    found: dict[str, list[ConnectionSeen]] = defaultdict(list)
+    for connection in connections:
+        if connection.identity is not None and connection.identity.digest is not None:
+            found[connection.identity.digest].append(connection)
+    return found
 
 
 def small_identities(case: Case, clue: Clue) -> Judgement | None:

@@ -8,12 +8,16 @@ as a finding beside others; it never decides by itself (see `judge_identity`).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from handshake_probe.diagnose.case import Case
+from handshake_probe.diagnose.group import Group
 from handshake_probe.diagnose.judgement import Clue, frames
 from handshake_probe.model.measurement import KeyUsed
+from handshake_probe.model.observations import ConnectionSeen
 from handshake_probe.model.vocabulary import Confidence
 
 # Below this chance a key is told as unlikely, below the second it counts as a reason.
@@ -54,33 +58,53 @@ class Sizes:
 
 def identity_sizes(case: Case) -> Sizes | None:
     """All different identities of the device to this cloud."""
+    return case.siblings.once(_identities).get(case.connection.cloud)
+
+
+def _identities(connections: Group[ConnectionSeen]) -> dict[str, Sizes]:
     return _sizes(
-        (c.identity.share, c.identity.digest, c.id, c.identity.frame)
-        for c in case.siblings
-        if c.identity is not None and c.cloud == case.connection.cloud
+        (c.cloud, _Block(c.identity.share, c.identity.digest, c.id, c.identity.frame))
+        for c in connections
+        if c.identity is not None
     )
 
 
 def credentials_sizes(case: Case) -> Sizes | None:
     """All different ciphertexts that this cloud sent the device."""
+    return case.siblings.once(_ciphertexts).get(case.connection.cloud)
+
+
+def _ciphertexts(connections: Group[ConnectionSeen]) -> dict[str, Sizes]:
     return _sizes(
-        (c.credentials.share, str(c.credentials.share), c.id, c.credentials.frame)
-        for c in case.siblings
-        if c.credentials is not None
-        and c.credentials.looks_like is None
-        and c.cloud == case.connection.cloud
+        (
+            c.cloud,
+            _Block(c.credentials.share, str(c.credentials.share), c.id, c.credentials.frame),
+        )
+        for c in connections
+        if c.credentials is not None and c.credentials.looks_like is None
     )
 
 
-def _sizes(seen: Iterable[tuple[float | None, str | None, str, int]]) -> Sizes | None:
-    """Count blocks that differ: one seen twice says nothing new."""
-    different = {digest: (share, id_, frame) for share, digest, id_, frame in seen if share}
-    if not different:
-        return None
-    largest, connection, frame = max(
-        (share or 0.0, id_, at) for share, id_, at in different.values()
-    )
-    return Sizes(len(different), largest, (connection, *frames(frame)))
+class _Block(NamedTuple):
+    share: float | None
+    digest: str | None
+    connection: str
+    frame: int
+
+
+def _sizes(seen: Iterable[tuple[str, _Block]]) -> dict[str, Sizes]:
+    """Count, for each cloud, blocks that differ: one seen twice says nothing new."""
+    different: dict[str, dict[str | None, _Block]] = defaultdict(dict)
+    for cloud, block in seen:
+        if block.share:
+            different[cloud][block.digest] = block
+    found = {}
+    for cloud, blocks in different.items():
+        largest = max(
+            (block.share or 0.0, block.connection, block.frame) for block in blocks.values()
+        )
+        found[cloud] = Sizes(len(blocks), largest[0], (largest[1], *frames(largest[2])))
+    return found
 
 
 def identity_clues(case: Case) -> tuple[Clue, ...]:

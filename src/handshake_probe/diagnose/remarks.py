@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handshake_probe.diagnose.case import Case
+from handshake_probe.diagnose.group import Group
 from handshake_probe.diagnose.judgement import Clue, frames
 from handshake_probe.model.observations import ConnectionSeen
 from handshake_probe.model.vocabulary import Confidence, EndedBy, Stage
@@ -20,18 +21,12 @@ def remarks(case: Case) -> list[Clue]:
     """What a working session still tells."""
     connection, session = case.connection, case.connection.session
     found: list[Clue] = []
-    short = [
-        c
-        for c in case.siblings
-        if c.stage is Stage.SESSION
-        and c.ended_by in (EndedBy.DEVICE_FIN, EndedBy.DEVICE_RST)
-        and c.ended - c.started < SHORT_SESSION
-    ]
-    if len(short) >= 2:
+    short = case.siblings.once(_soon_left)
+    if short >= 2:
         found.append(
             Clue(
                 "HP519",
-                f"The device itself ends {len(short)} sessions within a minute each: "
+                f"The device itself ends {short} sessions within a minute each: "
                 "on purpose (sleep), or because its firmware fails.",
                 (connection.id,),
                 Confidence.POSSIBLE,
@@ -66,3 +61,13 @@ def remarks(case: Case) -> list[Clue]:
             )
         )
     return found
+
+
+def _soon_left(connections: Group[ConnectionSeen]) -> int:
+    """How many sessions the device itself ended within a minute."""
+    return sum(
+        c.stage is Stage.SESSION
+        and c.ended_by in (EndedBy.DEVICE_FIN, EndedBy.DEVICE_RST)
+        and c.ended - c.started < SHORT_SESSION
+        for c in connections
+    )
