@@ -20,6 +20,7 @@ from handshake_probe.packets.units import (
 from handshake_probe.protocol import events as ev
 from handshake_probe.protocol.coap import CoapMessage, Option, Type, encode
 from handshake_probe.protocol.layouts import split_session
+from handshake_probe.protocol.pieces import ListedPieces
 from handshake_probe.protocol.seal import Seal, encrypt_record, frame_record
 from handshake_probe.protocol.transcript import Transcript
 
@@ -130,7 +131,7 @@ def test_all_at_once_is_one_by_one(
             for direction, piece in pieces[start:stop]:
                 transcript.feed(direction, piece)
         else:
-            transcript.feed_all(iter(pieces[start:stop]))
+            transcript.feed_all(ListedPieces(pieces[start:stop]))
     transcript.finish(10**9, 10**6)
     assert transcript.events == one_by_one(KEYRINGS[keys], pieces, midstream=midstream)
 
@@ -147,7 +148,7 @@ def test_a_long_session_of_whole_records_is_taken_at_once() -> None:
         pieces.extend(path.data(direction, frame_record(ciphertext)))
     for keyring in KEYRINGS.values():
         transcript = Transcript(keyring)
-        transcript.feed_all(pieces)
+        transcript.feed_all(ListedPieces(pieces))
         transcript.finish(10**9, 10**6)
         events = transcript.events
         assert events == one_by_one(keyring, pieces, midstream=False)

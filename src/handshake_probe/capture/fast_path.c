@@ -609,11 +609,19 @@ static size_t written_size(const struct connection *c)
     for (int i = 0; i < 2; i++)
         size += CONTROLS * sizeof(struct control) + RECENT * sizeof(struct recent) +
                 c->side[i].length;
-    return (size + c->piece_count * sizeof(struct piece) + 7) / 8 * 8;
+    return (size + c->piece_count * (sizeof(struct piece) + 1) + 7) / 8 * 8;
+}
+
+/* A piece that is exactly one record of a legal length: length (2), as many bytes. */
+static int is_record(const uint8_t *data, uint32_t length)
+{
+    return length >= 18 && length <= 1026 && length % 16 == 2 &&
+           ((uint32_t)data[0] << 8 | data[1]) == length - 2;
 }
 
 /* Numbers (HEAD of 64 bits), ends (12), device's and cloud's MACs (12, 12), answers awaited, of
- * both sides controls and recent packets, pieces, of both sides the data; padded to 8. */
+ * both sides controls and recent packets, pieces, of each its sender (2 more unless it is a record),
+ * of both sides the data; padded to 8. */
 static size_t write_connection(uint8_t *at, const struct connection *c)
 {
     int64_t head[HEAD] = {0}, *out = head;
@@ -643,6 +651,11 @@ static size_t write_connection(uint8_t *at, const struct connection *c)
         at = write_bytes(at, c->side[i].recent, sizeof c->side[i].recent);
     }
     at = write_bytes(at, c->pieces, c->piece_count * sizeof(struct piece));
+    for (uint32_t i = 0; i < c->piece_count; i++) {
+        const struct piece *p = &c->pieces[i];
+        int record = p->length && is_record(c->side[p->side].data + p->at, p->length);
+        *at++ = (uint8_t)(p->side + (record ? 0 : 2));
+    }
     at = write_bytes(at, c->side[DEVICE].data, c->side[DEVICE].length);
     at = write_bytes(at, c->side[CLOUD].data, c->side[CLOUD].length);
     memset(at, 0, (size_t)(begin + size - at));

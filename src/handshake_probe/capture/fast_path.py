@@ -6,15 +6,16 @@ what one would have done alone.
 
 from __future__ import annotations
 
+import re
 import struct
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from handshake_probe.packets.path import ControlPacket, DirectionFacts, PathFacts
-from handshake_probe.packets.plain import PlainConnection, PlainSide, PlainStory
+from handshake_probe.packets.plain import PlainConnection, PlainSide
 from handshake_probe.packets.tcp_options import TcpOptions, read_options
 from handshake_probe.packets.units import (
     Direction,
@@ -22,17 +23,25 @@ from handshake_probe.packets.units import (
     Segment,
     StreamData,
     StreamEnd,
-    StreamPiece,
     TcpFlags,
 )
+from handshake_probe.protocol.pieces import CLOUD, DEVICE, DirectedPiece, Heard, Run
 
 if TYPE_CHECKING:
     import ctypes
 
+
+class PlainStory(NamedTuple):
+    """All there is to say of a connection in which nothing odd happened."""
+
+    facts: PathFacts
+    pieces: WrittenPieces
+
+
 _ROOM: Final = 1 << 20  # bytes; one connection takes at most some 60 kB
 # A connection as `write_connection` of fast_path.c has it: its numbers; ends (12) and MACs of
 # device's and cloud's packets (12, 12); answers awaited; of both sides controls and recent packets;
-# pieces; of both sides the data.
+# pieces, what kinds they are; of both sides the data.
 _HEAD: Final = struct.Struct("=72q12s12s12s")
 _NUMBERS: Final = 72
 _SIDE_AT: Final = (12, 34)
@@ -40,6 +49,7 @@ _TIMED: Final = struct.Struct("=I4xq")
 _CONTROL: Final = struct.Struct("=QqIIHHBBB40sx")
 _RECENT: Final = struct.Struct("=QqIIIIHHBB12s6x")
 _PIECE: Final = struct.Struct("=QqIII4x")
+_HEARD: Final = struct.Struct("=Qq4xI8x")  # frame, time, length of a piece
 _TIMED_ROOM, _CONTROL_ROOM, _RECENT_ROOM = 8, 2, 8
 _TIMED_AT: Final = _HEAD.size
 _SIDES_AT: Final = _TIMED_AT + _TIMED_ROOM * _TIMED.size
@@ -47,6 +57,7 @@ _RECENT_AT: Final = _CONTROL_ROOM * _CONTROL.size
 _SIDE_SIZE: Final = _RECENT_AT + _RECENT_ROOM * _RECENT.size
 _PIECES_AT: Final = _SIDES_AT + 2 * _SIDE_SIZE
 _DIRECTIONS: Final = (Direction.DEVICE_TO_CLOUD, Direction.CLOUD_TO_DEVICE)
+_RECORDS: Final = re.compile(b"[" + DEVICE + CLOUD + b"]*")
 _ACK: Final = int(TcpFlags.ACK)
 _FUNCTIONS: Final = {
     "fast_path_write_parted": "pz",
@@ -81,6 +92,49 @@ class _Side(NamedTuple):
     controls: int
     recents: int
     length: int
+
+
+class WrittenPieces:
+    """The pieces of a connection, read when they are asked for: see `protocol.pieces.Pieces`."""
+
+    __slots__ = ("_begins", "_kinds", "_start", "_written")
+
+    def __init__(self, written: bytes, start: int, kinds: bytes, begins: tuple[int, int]) -> None:
+        self._written, self._start = written, start
+        self._kinds = kinds  # senders, and 2 more unless it is a record
+        self._begins = begins  # where both sides' data begin
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._kinds)
+
+    def __getitem__(self, at: int) -> DirectedPiece:
+        """Read one.
+
+        Raises:
+            IndexError: there are no so many.
+        """
+        if not 0 <= at < len(self._kinds):
+            raise IndexError(at)
+        frame, time_ns, offset, length, side = _PIECE.unpack_from(
+            self._written, self._start + at * _PIECE.size
+        )
+        if not length:
+            return _DIRECTIONS[side], StreamEnd(offset, "fin", frame, time_ns)
+        begin = self._begins[side] + offset
+        data = self._written[begin : begin + length]
+        return _DIRECTIONS[side], StreamData(offset, data, frame, time_ns)
+
+    def heard(self, start: int, end: int) -> Iterable[Heard]:
+        """See `Pieces`."""
+        first = self._start + start * _PIECE.size
+        written = self._written[first : self._start + end * _PIECE.size]
+        return map(Heard._make, _HEARD.iter_unpack(written))
+
+    def run(self, start: int) -> Run:
+        """See `Pieces`."""
+        found = _RECORDS.match(self._kinds, start)
+        return Run(found[0] if found else b"", start, self)
 
 
 class _Written:
@@ -173,34 +227,33 @@ class _Written:
         end = start + self.sides[index].controls * _CONTROL.size
         return _CONTROL.iter_unpack(self.written[start:end])
 
-    def _pieces(self, count: int) -> list[tuple[Direction, StreamPiece]]:
-        written = self.written
+    def _pieces(self, count: int) -> WrittenPieces:
         start = self.at + _PIECES_AT
-        end = start + count * _PIECE.size
-        begins = end, end + self.sides[0].length
-        return [
-            (
-                _DIRECTIONS[side],
-                StreamData(at, written[begins[side] + at : begins[side] + at + length], frame, time)
-                if length
-                else StreamEnd(at, "fin", frame, time),
-            )
-            for frame, time, at, length, side in _PIECE.iter_unpack(written[start:end])
-        ]
+        kinds = start + count * _PIECE.size
+        data = kinds + count
+        begins = data, data + self.sides[0].length
+        return WrittenPieces(self.written, start, self.written[kinds:data], begins)
 
     def connection(self) -> PlainConnection:
         """Read everything that following segments may need."""
         waiting, count = self.head[10:12]
         start = self.at + _TIMED_AT
         unanswered = list(_TIMED.iter_unpack(self.written[start : start + waiting * _TIMED.size]))
-        at = self.at + _PIECES_AT + count * _PIECE.size
+        at = self.at + _PIECES_AT + count * (_PIECE.size + 1)
         datas = []
         for side in self.sides:
             datas.append(self.written[at : at + side.length])
             at += side.length
         story = self.story()
         device, cloud = (self._side(index, datas[index], story) for index in (0, 1))
-        return PlainConnection(*story, self.rank, unanswered, device, cloud)
+        return PlainConnection(
+            story.facts,
+            [story.pieces[at] for at in range(len(story.pieces))],
+            self.rank,
+            unanswered,
+            device,
+            cloud,
+        )
 
     def _side(self, index: int, data: bytes, story: PlainStory) -> PlainSide:
         side = self.sides[index]

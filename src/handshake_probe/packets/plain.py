@@ -11,13 +11,6 @@ from handshake_probe.packets.path import PathFacts
 from handshake_probe.packets.units import Direction, Segment, StreamPiece
 
 
-class PlainStory(NamedTuple):
-    """What there is to say of a connection: facts, and pieces of both streams as they came."""
-
-    facts: PathFacts
-    pieces: list[tuple[Direction, StreamPiece]]
-
-
 class PlainSide(NamedTuple):
     """What one must know of a sender, besides its facts, to take its next segment."""
 

@@ -13,11 +13,10 @@ from handshake_probe.packets.connection import Connection
 from handshake_probe.packets.flows import FlowPiece, FlowTable, Limits
 from handshake_probe.packets.path import PathFacts
 from handshake_probe.packets.plain import PlainConnection
-from handshake_probe.packets.units import Direction, Endpoint, Icmp, Segment, StreamPiece
+from handshake_probe.packets.units import Endpoint, Icmp, Segment
+from handshake_probe.protocol.pieces import Pieces
 
 _LIMITS = Limits()
-
-DirectedPiece = tuple[Direction, StreamPiece]
 
 
 class Ended(NamedTuple):
@@ -25,7 +24,7 @@ class Ended(NamedTuple):
 
     facts: PathFacts
     counted: bool  # False for one of a flood: it is known to have been there, no more
-    pieces: list[DirectedPiece] | None  # all of them; None: they were handed out as they came
+    pieces: Pieces | None  # all of them; None: they were handed out as they came
 
 
 class Following:

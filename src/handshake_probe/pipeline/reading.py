@@ -131,7 +131,7 @@ def read_capture(
             reading.forgotten = True
             return
         reading.paths.append(facts)
-        if ended.pieces:
+        if ended.pieces is not None and len(ended.pieces):
             transcript = Transcript(keyring)
             transcript.feed_all(ended.pieces)
         if transcript is not None:

@@ -8,9 +8,9 @@ and the last, whether any was bad.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from handshake_probe.packets.units import Direction, StreamData
+from handshake_probe.packets.units import Direction
 from handshake_probe.protocol.events import (
     Event,
     FramingLost,
@@ -22,12 +22,12 @@ from handshake_probe.protocol.events import (
     SessionKeys,
 )
 from handshake_probe.protocol.layouts import LENGTH_SIZE
-
-Heard = tuple[Direction, StreamData]  # a piece that is exactly one record
+from handshake_probe.protocol.pieces import CLOUD, DEVICE, Heard, Run
 
 FIRST_KEPT, LAST_KEPT = 5_000, 5_000  # events: ten hours of a talking device, some 6 MB
 # Of records that nobody can read only a few are worth keeping; documents show 24.
 FIRST_UNREAD, LAST_UNREAD = 24, 4
+_DIRECTIONS = (Direction.DEVICE_TO_CLOUD, Direction.CLOUD_TO_DEVICE)  # of DEVICE and CLOUD
 _TALK = (RecordSeen, RecordBad, Message, FramingLost)
 
 
@@ -70,33 +70,42 @@ class EventLog:
         self._last += talk
         self._shorten(self._last)
 
-    def add_unread(self, run: Sequence[Heard], counts: Mapping[Direction, int]) -> None:
-        """Take records in a row that nobody can read; `counts` is how many came before them.
+    def add_unread(self, run: Run, before: Sequence[int]) -> None:
+        """Take records in a row that nobody can read; `before` is how many came of each sender.
 
         Does what `add` would do with an event of each, but makes only the events that are kept.
         """
         first, last = self._limits
-        counts = dict(counts)
-        kept = first - self._talk if self._last is None else 0
-        edge = max(kept, len(run) - last)
+        counts = list(before)
+        kept = min(first - self._talk if self._last is None else 0, len(run.senders))
+        edge = max(kept, len(run.senders) - last)
 
-        def seen(direction: Direction, piece: StreamData) -> RecordSeen:
-            counts[direction] += 1
-            return _seen(direction, piece, counts[direction] - 1)
+        def seen(start: int, end: int) -> list[RecordSeen]:
+            events = []
+            for sender, heard in zip(run.senders[start:end], run.heard(start, end), strict=True):
+                events.append(_seen(_DIRECTIONS[sender], heard, counts[sender]))
+                counts[sender] += 1
+            return events
 
-        self.add_talk([seen(direction, piece) for direction, piece in run[:kept]])
+        self.add_talk(seen(0, kept))
         if edge > kept and self._last is not None:
             for event in self._last:
                 self._leave_out(event)
             self._last.clear()
-            between = run[kept:edge]
-            for direction in dict.fromkeys(direction for direction, _ in between):
-                pieces = [piece for whose, piece in between if whose is direction]
-                count = counts[direction]
-                counts[direction] += len(pieces)
-                ends = (pieces[0], count), (pieces[-1], counts[direction] - 1)
-                self._count(direction, len(pieces), *(_seen(direction, *end) for end in ends))
-        self.add_talk([seen(direction, piece) for direction, piece in run[edge:]])
+            for sender in (DEVICE, CLOUD):
+                places = run.ends(sender, kept, edge)
+                if places is not None:
+                    [whose], count = sender, run.senders.count(sender, kept, edge)
+                    indices = counts[whose], counts[whose] + count - 1
+                    counts[whose] += count
+                    direction = _DIRECTIONS[whose]
+                    ends = [
+                        _seen(direction, heard, index)
+                        for place, index in zip(places, indices, strict=True)
+                        for heard in run.heard(place, place + 1)
+                    ]
+                    self._count(direction, count, *ends)
+        self.add_talk(seen(edge, len(run.senders)))
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -137,13 +146,14 @@ class EventLog:
         )
 
 
-def _seen(direction: Direction, piece: StreamData, index: int) -> RecordSeen:
+def _seen(direction: Direction, heard: Heard, index: int) -> RecordSeen:
     """Make the event of a piece that is a record alone."""
+    frame, time_ns, length = heard
     return RecordSeen(
-        frame=piece.frame,
-        time_ns=piece.time_ns,
+        frame=frame,
+        time_ns=time_ns,
         direction=direction,
         index=index,
-        length=len(piece.data) - LENGTH_SIZE,
+        length=length - LENGTH_SIZE,
         whole=True,
     )

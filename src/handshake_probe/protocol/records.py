@@ -7,10 +7,10 @@ found again by lengths that lead from one piece of the stream to the end of anot
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from handshake_probe.packets.units import Direction, StreamData, StreamPiece
+from handshake_probe.packets.units import StreamData
 from handshake_probe.protocol.layouts import BLOCK_SIZE, LENGTH_SIZE, RECORD_MAX
 from handshake_probe.protocol.stream import Mark, StreamBuffer
 
@@ -75,25 +75,6 @@ def is_record(data: bytes) -> bool:
     return _ALONE.get(data[:LENGTH_SIZE]) == len(data)
 
 
-def run_of_records(
-    pieces: Sequence[tuple[Direction, StreamPiece]], start: int
-) -> list[tuple[Direction, StreamData]]:
-    """Return the pieces from `start` on that are exactly one legal record each, to the first other.
-
-    Every piece of every session passes here: `is_record` is written out.
-    """
-    run: list[tuple[Direction, StreamData]] = []
-    for at in range(start, len(pieces)):
-        direction, piece = pieces[at]
-        if not isinstance(piece, StreamData):
-            break
-        data = piece.data
-        if _ALONE.get(data[:LENGTH_SIZE]) != len(data):
-            break
-        run.append((direction, piece))
-    return run
-
-
 class RecordReader:
     """Cuts one direction's stream into records."""
 
@@ -137,13 +118,12 @@ class RecordReader:
         self.count += 1
         return record
 
-    def pass_by(self, run: Sequence[bytes]) -> None:
-        """Take what `follow` would take, but of many pieces and without a look at the records."""
-        if run:
-            self._buffer.offset += sum(map(len, run))
-            self._iv = run[-1][LENGTH_SIZE : LENGTH_SIZE + BLOCK_SIZE]
-            self._first = False
-            self.count += len(run)
+    def pass_by(self, count: int, first: StreamData, last: StreamData) -> None:
+        """Take what `follow` would take, but from one piece to another without a look."""
+        self._buffer.offset += last.offset + len(last.data) - first.offset
+        self._iv = last.data[LENGTH_SIZE : LENGTH_SIZE + BLOCK_SIZE]
+        self._first = False
+        self.count += count
 
     def _next(self, final: bool) -> Record | Lost | None:
         """Return the next record; None when more bytes are needed."""

@@ -31,15 +31,15 @@ from handshake_probe.protocol.events import (
     RecordSeen,
     SurplusAfterNonce,
 )
-from handshake_probe.protocol.log import EventLog, Heard
+from handshake_probe.protocol.log import EventLog
 from handshake_probe.protocol.nonce import inspect_nonce
+from handshake_probe.protocol.pieces import CLOUD, DEVICE, Pieces, Run
 from handshake_probe.protocol.records import (
     Found,
     Lost,
     Record,
     is_chain,
     is_record,
-    run_of_records,
 )
 from handshake_probe.protocol.shape import Opening
 from handshake_probe.protocol.side import EXCERPT, HELD, Side
@@ -107,21 +107,21 @@ class Transcript:
                 self._read_held(self._opening)
         return told
 
-    def feed_all(self, pieces: Iterable[tuple[Direction, StreamPiece]]) -> None:
+    def feed_all(self, pieces: Pieces) -> None:
         """Take pieces of both directions in capture order: the same as to `feed` each.
 
         Most of a finished connection are pieces that are one record each. Those are taken many at
-        a time, for half of what a call for each costs; everything else goes to `feed`.
+        a time, for a part of what a call for each costs; everything else goes to `feed`.
         """
-        waiting = list(pieces)
         at = 0
-        while at < len(waiting):
-            run = run_of_records(waiting, at) if self._may_run(waiting[at][0]) else []
-            if run:
+        while at < len(pieces):
+            direction, piece = pieces[at]
+            run = pieces.run(at) if self._may_run(direction) else None
+            if run is not None and run.senders:
                 self._take_run(run)
-                at += len(run)
+                at += len(run.senders)
             else:
-                self.feed(*waiting[at])
+                self.feed(direction, piece)
                 at += 1
 
     def _may_run(self, first: Direction) -> bool:
@@ -137,20 +137,22 @@ class Transcript:
             and not self._decryptor.waits
         )
 
-    def _take_run(self, run: list[Heard]) -> None:
+    def _take_run(self, run: Run) -> None:
         """Take pieces that are exactly one record each."""
         cloud, device = self._cloud.reader, self._device.reader
+        count = len(run.senders)
         self._flowing = True
         if self._decryptor.session is None:
-            counts = {_CLOUD: cloud.count, _DEVICE: device.count}
-            self._log.add_unread(run, counts)
-            for direction, reader in ((_CLOUD, cloud), (_DEVICE, device)):
-                data = [piece.data for whose, piece in run if whose is direction]
-                reader.pass_by(data)
+            self._log.add_unread(run, (device.count, cloud.count))
+            for sender, reader in ((DEVICE, device), (CLOUD, cloud)):
+                places = run.ends(sender, 0, count)
+                if places is not None:
+                    (_, first), (_, last) = map(run.piece, places)
+                    reader.pass_by(run.senders.count(sender), first, last)
             return
         records = [
             (direction, (cloud if direction is _CLOUD else device).follow(piece))
-            for direction, piece in run
+            for direction, piece in map(run.piece, range(count))
         ]
         said = self._decryptor.session.read_all(records)
         talk: list[Event] = []
