@@ -7,7 +7,7 @@ is never enough to name a key.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from handshake_probe.keys.fingerprint import fingerprint, fingerprint_of, read_spki
 from handshake_probe.keys.keyring import DeviceKey, Keyring
@@ -34,8 +34,7 @@ _RANK = (
 _DECRYPTED = (BlockState.OPENED, BlockState.UNPROVEN, BlockState.HMAC_DIFFERS)
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """Session material a device key brought to light."""
 
     key: str  # fingerprint
@@ -43,8 +42,7 @@ class Candidate:
     proven: bool  # the signed HMAC matches
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialsTrials:
+class CredentialsTrials(NamedTuple):
     """All device keys tried on a ciphertext."""
 
     events: tuple[CredentialsTest, ...]
@@ -161,8 +159,7 @@ def _open_unproven(key: DeviceKey, ciphertext: bytes) -> _Reading | None:
     return reading if reading.state is BlockState.UNPROVEN else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(NamedTuple):
     state: BlockState
     plaintext: bytes | None
     firmware_opens: bool

@@ -45,10 +45,10 @@ class EventLog:
 
     def add(self, event: Event) -> None:
         """Take the next event."""
-        if isinstance(event, _TALK):
+        if type(event) in _TALK:
             self.add_talk((event,))
             return
-        if isinstance(event, SessionKeys):
+        if type(event) is SessionKeys:
             self._limits = FIRST_KEPT, LAST_KEPT  # from here on the records can be read
         if self._last is None:
             self._first.append(event)
@@ -125,11 +125,11 @@ class EventLog:
         if not isinstance(event, _TALK):
             self._first.append(event)  # a step is never left out
             return
+        if isinstance(event, RecordSeen):
+            self._count(event.direction, 1, event, event)
+            return
         known = self._left_out.get(event.direction) or RecordsLeftOut()
         match event:
-            case RecordSeen():
-                self._count(event.direction, 1, event, event)
-                return
             case RecordBad():
                 known = known._replace(bad=known.bad + 1)
             case Message():
@@ -141,8 +141,8 @@ class EventLog:
     def _count(self, direction: Direction, count: int, first: RecordSeen, last: RecordSeen) -> None:
         """Leave out records of one direction."""
         known = self._left_out.get(direction) or RecordsLeftOut()
-        self._left_out[direction] = known._replace(
-            seen=known.seen + count, first=known.first or first, last=last
+        self._left_out[direction] = RecordsLeftOut(
+            known.seen + count, known.first or first, last, *known[3:]
         )
 
 

@@ -88,16 +88,16 @@ def known_protocol(data: bytes) -> str | None:
 
 def _flaws(nonce: bytes) -> tuple[NonceFlaw, ...]:
     """Return the counting tests that 40 bytes fail."""
-    tests = (
-        (
-            NonceFlaw.PRINTABLE,
-            len(nonce.translate(None, _PRINTABLE)) <= NONCE_SIZE - _MIN_PRINTABLE,
-        ),
-        (NonceFlaw.FEW_VALUES, len(set(nonce)) <= _MAX_FEW_VALUES),
-        (NonceFlaw.RUN, _LONG_RUN.search(nonce) is not None),
-        (NonceFlaw.BIT_COUNT, int.from_bytes(nonce, "big").bit_count() not in _BITS),
-    )
-    return tuple(flaw for flaw, failed in tests if failed)
+    flaws = []
+    if len(nonce.translate(None, _PRINTABLE)) <= NONCE_SIZE - _MIN_PRINTABLE:
+        flaws.append(NonceFlaw.PRINTABLE)
+    if len(set(nonce)) <= _MAX_FEW_VALUES:
+        flaws.append(NonceFlaw.FEW_VALUES)
+    if _LONG_RUN.search(nonce):
+        flaws.append(NonceFlaw.RUN)
+    if int.from_bytes(nonce, "big").bit_count() not in _BITS:
+        flaws.append(NonceFlaw.BIT_COUNT)
+    return tuple(flaws)
 
 
 def _is_coap_signal(data: bytes) -> bool:

@@ -29,6 +29,11 @@ class Side:
         """Bytes wait to be read, or framing to be found."""
         return bool(self.buffer.chunks) or self.reader.searching
 
+    @property
+    def awaits_step(self) -> bool:
+        """Bytes wait that are no records, as far as is known."""
+        return self.step is not Step.RECORDS and bool(self.buffer.chunks)
+
     def append(self, piece: StreamData | StreamGap) -> None:
         """Add a piece to the waiting bytes."""
         if isinstance(piece, StreamGap):

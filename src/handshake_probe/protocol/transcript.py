@@ -165,7 +165,7 @@ class Transcript:
     def _follow(self, direction: Direction, piece: StreamPiece) -> bool:
         """Take the piece if it is the common case in a session: exactly one record."""
         side = self._cloud if direction is _CLOUD else self._device
-        if not (side.follows and isinstance(piece, StreamData) and is_record(piece.data)):
+        if not (isinstance(piece, StreamData) and side.follows and is_record(piece.data)):
             return False
         self._say_record(direction, side.reader.follow(piece))
         return True
@@ -190,9 +190,8 @@ class Transcript:
             mark = Mark(piece.frame, piece.time_ns)
             self._say_short(side, mark)
             self._advance()
-            self._tell(
-                Ended(frame=mark.frame, time_ns=mark.time_ns, direction=direction, kind=piece.kind)
-            )
+            frame, time_ns = mark
+            self._tell(Ended(frame=frame, time_ns=time_ns, direction=direction, kind=piece.kind))
         else:
             first = side is self._device and side.position == 0
             side.append(piece)
@@ -222,7 +221,9 @@ class Transcript:
     def _advance(self) -> None:
         """Read all that can be understood by now."""
         device, cloud = self._device, self._cloud
-        while not (device.step is cloud.step is Step.RECORDS) and self._take_step():
+        if not (device.waits or cloud.waits):
+            return
+        while (device.awaits_step or cloud.awaits_step) and self._take_step():
             pass
         for side in (device, cloud):
             reads = side.step is Step.RECORDS and side.waits

@@ -7,7 +7,7 @@ never enough to name a key.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from handshake_probe.keys.keyring import CloudKey, Keyring
 from handshake_probe.keys.rsa import (
@@ -82,8 +82,7 @@ def _echoes(plaintext: bytes, nonce: bytes) -> bool:
     return identity is not None and identity.nonce == nonce
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureTrials:
+class SignatureTrials(NamedTuple):
     """All cloud keys tried on a signature."""
 
     events: tuple[SignatureTest, ...]
