@@ -54,7 +54,7 @@ def rfc3339(time: float) -> str:
         moment = datetime.fromtimestamp(time, UTC)
     except (OverflowError, ValueError, OSError):
         moment = datetime.fromtimestamp(0, UTC)  # a damaged capture may claim any time
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True)

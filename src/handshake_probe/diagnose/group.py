@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -16,9 +15,9 @@ class Group(tuple[Item, ...]):
     Else a device with thousands of connections would cost their number squared.
     """
 
-    @cached_property
-    def _answers(self) -> dict[Callable[..., Any], Any]:
-        return {}
+    def __init__(self, items: Iterable[Item] = ()) -> None:
+        del items  # `tuple` has taken them
+        self._answers: dict[Callable[..., Any], Any] = {}
 
     def once(self, question: Callable[[Group[Item]], Answer]) -> Answer:
         """The answer to a question about the whole group, which depends on nothing else."""

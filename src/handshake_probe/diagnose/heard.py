@@ -2,29 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from handshake_probe.protocol.events import Event, Message, RecordSeen
+from handshake_probe.protocol.events import (
+    CredentialsOddSize,
+    CredentialsReceived,
+    CredentialsShort,
+    CredentialsTest,
+    Event,
+    FramingLost,
+    IdentitySent,
+    IdentityShort,
+    IdentityTest,
+    LeftOut,
+    Message,
+    NonceReceived,
+    NonceShort,
+    RecordBad,
+    RecordSeen,
+    SessionKeys,
+    SignatureTest,
+    SurplusAfterNonce,
+)
+
+_NONCE = frozenset({NonceReceived, SurplusAfterNonce, NonceShort})
+_IDENTITY = frozenset({IdentitySent, IdentityShort})
+_CREDENTIALS = frozenset({CredentialsReceived, CredentialsOddSize, CredentialsShort})
+_TESTS = frozenset({IdentityTest, SignatureTest, CredentialsTest})
+_FLAWS = frozenset({RecordBad, FramingLost})
 
 
-class Heard(NamedTuple):
+@dataclass(slots=True)
+class Heard:
     """What one connection's transcript told. Every list is in the transcript's order."""
 
     events: Sequence[Event]  # all of them
+    nonce: list[Event]
+    identity: list[Event]
+    credentials: list[Event]
+    tests: list[Event]  # of keys
+    keys: SessionKeys | None
     records: list[RecordSeen]
+    flaws: list[Event]  # of records
     messages: list[Message]
-    steps: list[Event]  # the few that are neither
+    gap: LeftOut | None  # where something is left out
 
     @classmethod
-    def of(cls, events: Iterable[Event]) -> Heard:
-        """Sort the events: most are records, and most questions are about the others."""
-        heard = cls(tuple(events), [], [], [])
-        for event in heard.events:
-            if type(event) is RecordSeen:  # far quicker than `isinstance`
-                heard.records.append(event)
+    def of(cls, events: Sequence[Event]) -> Heard:
+        """Sort the events: dozens are records, and most questions are about the others."""
+        heard = cls(events, [], [], [], [], None, [], [], [], None)
+        records = heard.records
+        for event in events:
+            kind = type(event)  # far quicker than `isinstance`, which asks a struct's metaclass
+            if type(event) is RecordSeen:
+                records.append(event)
             elif type(event) is Message:
                 heard.messages.append(event)
-            else:
-                heard.steps.append(event)
+            elif kind in _NONCE:
+                heard.nonce.append(event)
+            elif kind in _IDENTITY:
+                heard.identity.append(event)
+            elif kind in _CREDENTIALS:
+                heard.credentials.append(event)
+            elif kind in _TESTS:
+                heard.tests.append(event)
+            elif kind in _FLAWS:
+                heard.flaws.append(event)
+            elif type(event) is SessionKeys:
+                heard.keys = heard.keys or event
+            elif type(event) is LeftOut:
+                heard.gap = event
         return heard

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 from handshake_probe.diagnose.case import OPENED, KeyFacts
 from handshake_probe.diagnose.judgement import Judgement
 from handshake_probe.model.observations import ConnectionSeen
-from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Stage
+from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism, Stage
 
+_PLACE = {cause: place for place, cause in enumerate(Cause)}
 KEY_CAUSES = (Cause.SERVER_KEY_MISMATCH, Cause.DEVICE_KEY_CORRUPTION, Cause.DEVICE_UNKNOWN)
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+_Ending = tuple[Stage, EndedBy, str]  # stage, who ended it, cloud
+
+
+class Judged(NamedTuple):
     """A connection beside its judgement."""
 
     connection: ConnectionSeen
     judgement: Judgement
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceVerdict:
+class DeviceVerdict(NamedTuple):
     """The judgement that stands for a device, its stage, and what the rest of the capture adds."""
 
     judgement: Judgement
@@ -38,22 +41,24 @@ def share_proof(judged: Sequence[Judged]) -> list[Judged]:
     A device holds one set of keys, so an undecided connection at the same stage, with the same
     ending and the proven cause among its candidates, has that cause too (likely, not proven).
     """
-    decided = [j for j in judged if j.judgement.cause in KEY_CAUSES]
-    return [_adopt(item, decided) for item in judged]
+    decided: dict[_Ending, dict[Cause, Judged]] = {}
+    for item in judged:
+        if item.judgement.cause in KEY_CAUSES:
+            proofs = decided.setdefault(_ending(item), {})
+            proofs.setdefault(item.judgement.cause, item)
+    return [_adopt(item, decided) for item in judged] if decided else list(judged)
 
 
-def _adopt(item: Judged, decided: Sequence[Judged]) -> Judged:
+def _ending(item: Judged) -> _Ending:
+    return item.connection.stage, item.connection.ended_by, item.connection.cloud
+
+
+def _adopt(item: Judged, decided: Mapping[_Ending, Mapping[Cause, Judged]]) -> Judged:
     judgement = item.judgement
     if judgement.cause is not Cause.INCONCLUSIVE or judgement.capture_ended:
         return item
-    for proof in decided:
-        alike = (
-            proof.connection.stage is item.connection.stage
-            and proof.connection.ended_by is item.connection.ended_by
-            and proof.connection.cloud == item.connection.cloud
-        )
-        if alike and proof.judgement.cause in judgement.candidates:
-            cause = proof.judgement.cause
+    for cause, proof in decided.get(_ending(item), {}).items():
+        if cause in judgement.candidates:
             return Judged(
                 item.connection,
                 replace(
@@ -126,19 +131,22 @@ def ruled_out(verdict: DeviceVerdict, judged: Sequence[Judged], keys: KeyFacts) 
     """The causes the evidence excludes, never one that remains a candidate."""
     out: set[Cause] = set()
     cause = verdict.judgement.cause
-    stages = [j.connection.stage for j in judged]
-    if any(stage is Stage.SESSION for stage in stages):
+    furthest = max((j.connection.stage for j in judged), key=lambda stage: stage.order)
+    if furthest is Stage.SESSION:
         out |= {Cause.SERVER_KEY_MISMATCH, Cause.DEVICE_KEY_CORRUPTION, Cause.DEVICE_UNKNOWN}
         if cause is Cause.HEALTHY and verdict.judgement.confidence is Confidence.PROVEN:
             out.add(Cause.NETWORK_BLOCKED)
-    if any(stage.reached(Stage.HELLO_SENT) for stage in stages):
+    if furthest.reached(Stage.HELLO_SENT):
         out |= {Cause.SERVER_KEY_MISMATCH, Cause.DEVICE_KEY_CORRUPTION}
-    tests = [t for j in judged for t in j.connection.key_tests if t.block == "identity"]
-    if any(_reads_identity(j.connection, keys) for j in judged):
-        out.add(Cause.SERVER_KEY_MISMATCH)
-    if any(t.device_id in keys.register for t in tests):
-        out.add(Cause.DEVICE_UNKNOWN)
-    if any(stage.reached(Stage.CREDENTIALS_RECEIVED) for stage in stages):
+    for connection in (j.connection for j in judged if j.connection.key_tests):
+        if _reads_identity(connection, keys):
+            out.add(Cause.SERVER_KEY_MISMATCH)
+        if keys.register and any(
+            test.block == "identity" and test.device_id in keys.register
+            for test in connection.key_tests
+        ):
+            out.add(Cause.DEVICE_UNKNOWN)
+    if furthest.reached(Stage.CREDENTIALS_RECEIVED):
         out.add(Cause.DEVICE_UNKNOWN)
     if cause in KEY_CAUSES or (
         verdict.judgement.mechanism in (Mechanism.IDENTITY_REFUSED, Mechanism.CREDENTIALS_REFUSED)
@@ -146,7 +154,8 @@ def ruled_out(verdict: DeviceVerdict, judged: Sequence[Judged], keys: KeyFacts) 
         out.add(Cause.NETWORK_BLOCKED)
     if cause in KEY_CAUSES and verdict.judgement.confidence is Confidence.PROVEN:
         out |= set(KEY_CAUSES)
-    return [c for c in Cause if c in out and c not in verdict.judgement.candidates]
+    out.difference_update(verdict.judgement.candidates)
+    return sorted(out, key=_PLACE.__getitem__)
 
 
 def _reads_identity(connection: ConnectionSeen, keys: KeyFacts) -> bool:

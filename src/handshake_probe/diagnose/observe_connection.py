@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import NamedTuple, TypeVar
 
 from handshake_probe.diagnose.heard import Heard
 from handshake_probe.diagnose.observe_session import observe_session
@@ -44,6 +46,14 @@ CONTROLS_KEPT = 48  # per connection: a SYN flood must not swell the document
 SYN_PATIENCE, SYN_TRIED = 2.0, 5.0
 # The device's own limit for every blocking read is 20 s, its longest healthy silence 15 s.
 QUIET_LIMIT = 30.0
+_ENDED_BY = {
+    ("device", "FIN"): EndedBy.DEVICE_FIN,
+    ("device", "RST"): EndedBy.DEVICE_RST,
+    ("cloud", "FIN"): EndedBy.CLOUD_FIN,
+    ("cloud", "RST"): EndedBy.CLOUD_RST,
+}
+
+Value = TypeVar("Value")
 
 
 def observe_connection(
@@ -51,9 +61,9 @@ def observe_connection(
 ) -> ConnectionSeen:
     """Condense one connection and what its transcript heard."""
     controls = _controls(facts)
-    nonce = read_nonce(heard.steps)
-    identity = read_identity(heard.steps)
-    credentials = read_credentials(heard.steps)
+    nonce = read_nonce(heard.nonce)
+    identity = read_identity(heard.identity)
+    credentials = read_credentials(heard.credentials)
     device_records = read_records(heard, Direction.DEVICE_TO_CLOUD)
     cloud_records = read_records(heard, Direction.CLOUD_TO_DEVICE)
     session = observe_session(heard)
@@ -74,7 +84,8 @@ def observe_connection(
         ended_by=ended_by,
         ended_frame=ended.frame if ended else None,
         ended_time=ended.time if ended else None,
-        midstream=facts.midstream and not _holds_handshake(heard.steps),
+        # A nonce that was read, or was too short, shows the connection from its first byte.
+        midstream=facts.midstream and not heard.nonce,
         orientation_known=facts.orientation_known,
         established=seconds(facts.established_ns) if facts.established_ns is not None else None,
         min_rtt=facts.min_rtt_ns / 1e9 if facts.min_rtt_ns is not None else None,
@@ -96,26 +107,16 @@ def observe_connection(
         nonce=nonce,
         identity=identity,
         credentials=credentials,
-        key_tests=read_key_tests(heard.steps),
+        key_tests=read_key_tests(heard.tests),
         device_records=device_records,
         cloud_records=cloud_records,
         session=session,
-        capped=facts.capped or _messages_left_out(heard.steps),
+        capped=facts.capped or _messages_left_out(heard.gap),
     )
 
 
-def _messages_left_out(events: Iterable[ev.Event]) -> bool:
-    return any(
-        between.messages
-        for event in events
-        if isinstance(event, ev.LeftOut)
-        for between in event.records.values()
-    )
-
-
-def _holds_handshake(events: Iterable[ev.Event]) -> bool:
-    """Whether the events are those of a connection read from its first byte."""
-    return any(isinstance(event, (ev.NonceReceived, ev.NonceShort)) for event in events)
+def _messages_left_out(gap: ev.LeftOut | None) -> bool:
+    return gap is not None and any(between.messages for between in gap.records.values())
 
 
 def _flag_word(flags: int) -> str:
@@ -144,7 +145,7 @@ def _control(packet: ControlPacket, sender: str) -> ControlSeen:
 def _controls(facts: PathFacts) -> list[ControlSeen]:
     both = [_control(packet, "device") for packet in facts.from_device.controls]
     both += [_control(packet, "cloud") for packet in facts.from_cloud.controls]
-    both.sort(key=lambda control: control.frame)
+    both.sort(key=attrgetter("frame"))
     if len(both) > CONTROLS_KEPT:
         half = CONTROLS_KEPT // 2
         return both[:half] + both[-half:]
@@ -174,21 +175,23 @@ def _direction(facts: DirectionFacts) -> DirectionSeen:
         keepalives=facts.keepalives,
         conflicting_bytes=facts.conflicting_bytes,
         duplicate_frames=facts.duplicate_frames,
-        ttls=[ttl for ttl, _ in facts.ttls.most_common(8)],
+        ttls=_most_frequent(facts.ttls)[:8],
         timestamps=facts.uses_timestamps,
         last_data=seconds(facts.last_data_ns) if facts.last_data_ns is not None else None,
         last_data_frame=facts.last_data_frame,
         last_packet=seconds(facts.last_packet_ns) if facts.last_packet_ns is not None else None,
         last_packet_frame=facts.last_packet_frame,
         data_after_reset=facts.after_reset_data,
-        link_source=mac_text(facts.link_sources.most_common(1)[0][0])
-        if facts.link_sources
-        else None,
+        link_source=mac_text(_most_frequent(facts.link_sources)[0]) if facts.link_sources else None,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Steps:
+def _most_frequent(counted: Counter[Value]) -> list[Value]:
+    """The most frequent value first; most often there is but one."""
+    return list(counted) if len(counted) < 2 else [value for value, _ in counted.most_common()]
+
+
+class _Steps(NamedTuple):
     nonce: NonceSeen | None
     identity: IdentitySeen | None
     credentials: CredentialsSeen | None
@@ -268,7 +271,7 @@ def _ending(
 ) -> tuple[EndedBy, ControlSeen | None]:
     for control in controls:
         if control.flags in ("FIN", "RST"):
-            return EndedBy(f"{control.sender}_{control.flags.lower()}"), control
+            return _ENDED_BY[control.sender, control.flags], control
     if facts.icmp_errors and facts.established_ns is None:
         return EndedBy.ICMP, None
     quiet = seconds(capture_end_ns - facts.last_ns)

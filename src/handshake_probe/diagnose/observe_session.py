@@ -17,11 +17,11 @@ NEW_TALK = (Kind.HELLO, Kind.PING, Kind.EVENT, Kind.DESCRIBE_REQUEST, Kind.FUNCT
 
 def observe_session(heard: Heard) -> SessionSeen | None:
     """Condense the messages of one connection; None when no session key was found."""
-    keys = next((event for event in heard.steps if isinstance(event, ev.SessionKeys)), None)
+    keys = heard.keys
     if keys is None:
         return None
     messages = heard.messages
-    gap = next((event for event in heard.steps if isinstance(event, ev.LeftOut)), None)
+    gap = heard.gap
     unheard = gap.records if gap else {}
     device = [m for m in messages if m.direction is Direction.DEVICE_TO_CLOUD]
     cloud = [m for m in messages if m.direction is Direction.CLOUD_TO_DEVICE]

@@ -207,20 +207,20 @@ def _device_role(event: ev.CredentialsTest, sent: set[str]) -> str:
 
 def read_records(heard: Heard, direction: Direction) -> RecordsSeen:
     """The records of one direction, counted."""
-    told = [event for event in heard.records if event.direction is direction]
+    told = [record for record in heard.records if record.direction is direction]
     count, bad, lost = len(told), 0, False
-    for event in heard.steps:
+    for event in heard.flaws:
         if isinstance(event, ev.RecordBad) and event.direction is direction:
             bad += 1
         elif isinstance(event, ev.FramingLost) and event.direction is direction:
             lost = True
-        elif isinstance(event, ev.LeftOut) and direction in event.records:
-            between = event.records[direction]
-            count += between.seen
-            told += [record for record in (between.first, between.last) if record is not None]
-            told.sort(key=_INDEX)
-            bad += between.bad
-            lost = lost or between.framing_lost
+    between = heard.gap.records.get(direction) if heard.gap else None
+    if between is not None:
+        count += between.seen
+        unheard = [record for record in (between.first, between.last) if record is not None]
+        told = sorted([*told[:1], *told[-1:], *unheard], key=_INDEX)
+        bad += between.bad
+        lost = lost or between.framing_lost
     if not told:
         return RecordsSeen(framing_lost=lost)
     first, last = told[0], told[-1]

@@ -22,7 +22,7 @@ SCHEMA = "handshake-probe/measurement/1"
 ASKED = ("probe", "replay")  # kinds of a document that tells what was asked from a machine
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class Finding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A rule that fired: evidence names observations ("o3") and frames ("frame 9")."""
 
     code: str
@@ -34,7 +34,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     stream: int | None = None
 
 
-class Blocker(msgspec.Struct, frozen=True, kw_only=True):
+class Blocker(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who stops the handshake, filled only from evidence about the sender."""
 
     address: str | None = None
@@ -42,7 +42,7 @@ class Blocker(msgspec.Struct, frozen=True, kw_only=True):
     who: str | None = None
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Cause, how far it went, how sure that is, and what to do next."""
 
     cause: Cause
@@ -61,7 +61,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int] | None = None  # devices per cause, in the document's verdict only
 
 
-class EventEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EventEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One step of a connection; `t` is seconds since the connection's first frame."""
 
     event: str
@@ -72,7 +72,7 @@ class EventEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     message: str | None = None  # what a decrypted record says
 
 
-class MessageEntry(msgspec.Struct, frozen=True, kw_only=True):
+class MessageEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One decrypted CoAP message; `hex` is the plaintext without padding."""
 
     direction: str
@@ -83,7 +83,7 @@ class MessageEntry(msgspec.Struct, frozen=True, kw_only=True):
     partial: bool = False  # its first 16 bytes could not be decrypted
 
 
-class ConnectionReport(msgspec.Struct, frozen=True, kw_only=True):
+class ConnectionReport(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One connection of a device."""
 
     stream: int
@@ -100,7 +100,7 @@ class ConnectionReport(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[MessageEntry]
 
 
-class DeviceReport(msgspec.Struct, frozen=True, kw_only=True):
+class DeviceReport(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One device and its verdict."""
 
     address: str  # empty where a log or an LED names none
@@ -112,7 +112,7 @@ class DeviceReport(msgspec.Struct, frozen=True, kw_only=True):
     connections: list[ConnectionReport]
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
+class Source(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where the frames came from."""
 
     path: str
@@ -124,7 +124,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     last: str | None = None
 
 
-class KeyUsed(msgspec.Struct, frozen=True, kw_only=True):
+class KeyUsed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A key this run had, by fingerprint; never key material."""
 
     fingerprint: str
@@ -135,14 +135,14 @@ class KeyUsed(msgspec.Struct, frozen=True, kw_only=True):
     share: float | None = None  # the modulus in units of 2^2048 (a cloud's) or 2^1024 (a device's)
 
 
-class Software(msgspec.Struct, frozen=True, kw_only=True):
+class Software(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What wrote the document."""
 
     name: str
     version: str
 
 
-class Measurement(msgspec.Struct, frozen=True, kw_only=True):
+class Measurement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One capture or one run."""
 
     schema: str

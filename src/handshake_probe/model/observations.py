@@ -25,7 +25,7 @@ from handshake_probe.model.symptoms import DeviceLogSeen, LedSeen
 from handshake_probe.model.vocabulary import EndedBy, Stage
 
 
-class ControlSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ControlSeen(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A SYN, SYN/ACK, FIN or RST."""
 
     frame: int
@@ -40,7 +40,7 @@ class ControlSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     timestamps: bool = False  # carries the TCP timestamps option
 
 
-class IcmpSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class IcmpSeen(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """An ICMP error that quotes a packet of the connection."""
 
     frame: int
@@ -52,7 +52,7 @@ class IcmpSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ttl: int
 
 
-class DirectionSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class DirectionSeen(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """What one side sent, as the path shows it."""
 
     packets: int = 0
@@ -78,7 +78,7 @@ class DirectionSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     link_source: str | None = None
 
 
-class NonceSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class NonceSeen(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The bytes the cloud sent first."""
 
     frame: int
@@ -95,7 +95,7 @@ class NonceSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return msgspec.structs.replace(self, received=40 + surplus, excerpt=excerpt or self.excerpt)
 
 
-class IdentitySeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class IdentitySeen(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The device's 256 bytes."""
 
     frame: int
@@ -107,7 +107,7 @@ class IdentitySeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     share: float | None = None  # as a number, in units of 2^2048: below n/2^2048 of its key
 
 
-class CredentialsSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CredentialsSeen(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The cloud's 384 bytes."""
 
     frame: int
@@ -120,7 +120,7 @@ class CredentialsSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     share: float | None = None  # the ciphertext as a number, in units of 2^1024
 
 
-class KeyTest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class KeyTest(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One key tried on one block."""
 
     frame: int
@@ -138,7 +138,7 @@ class KeyTest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     firmware_opens: bool | None = None  # the firmware's own reading of the key opens it too
 
 
-class RecordsSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RecordsSeen(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Length-prefixed records of one direction."""
 
     count: int = 0
@@ -151,7 +151,7 @@ class RecordsSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     framing_lost: bool = False
 
 
-class SessionSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class SessionSeen(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """What the decrypted conversation said (absent when nothing could be decrypted)."""
 
     proven: bool  # the HMAC matched
@@ -177,7 +177,7 @@ class SessionSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     cloud_chain_broken: int = 0  # records after a longer one, if just these are garbage
 
 
-class ConnectionSeen(Observation, frozen=True, kw_only=True, tag="tcp_connection"):
+class ConnectionSeen(Observation, frozen=True, kw_only=True, gc=False, tag="tcp_connection"):
     """One TCP connection between a device and a cloud: everything rules need to judge it."""
 
     stream: int
@@ -221,7 +221,7 @@ class ConnectionSeen(Observation, frozen=True, kw_only=True, tag="tcp_connection
         return (not cloud.packets and cloud.acknowledged_up_to > 0) or not device.packets
 
 
-class DnsSeen(Observation, frozen=True, kw_only=True, tag="dns"):
+class DnsSeen(Observation, frozen=True, kw_only=True, gc=False, tag="dns"):
     """One question for a cloud name and what came back."""
 
     frame: int
@@ -241,7 +241,7 @@ class DnsSeen(Observation, frozen=True, kw_only=True, tag="dns"):
     different_answers: bool = False  # two answers to one question that differ
 
 
-class InternetTestSeen(Observation, frozen=True, kw_only=True, tag="internet_test"):
+class InternetTestSeen(Observation, frozen=True, kw_only=True, gc=False, tag="internet_test"):
     """The firmware's own internet test after a failure."""
 
     frame: int
@@ -251,7 +251,7 @@ class InternetTestSeen(Observation, frozen=True, kw_only=True, tag="internet_tes
     answered: bool
 
 
-class PresenceSeen(Observation, frozen=True, kw_only=True, tag="presence"):
+class PresenceSeen(Observation, frozen=True, kw_only=True, gc=False, tag="presence"):
     """The multicast datagram a device sends after a successful Hello: its id in clear."""
 
     frame: int
@@ -260,7 +260,7 @@ class PresenceSeen(Observation, frozen=True, kw_only=True, tag="presence"):
     device_id: str
 
 
-class HostSeen(Observation, frozen=True, kw_only=True, tag="host"):
+class HostSeen(Observation, frozen=True, kw_only=True, gc=False, tag="host"):
     """A host on the captured link, from ARP, DHCP or its packets."""
 
     frame: int
@@ -271,7 +271,7 @@ class HostSeen(Observation, frozen=True, kw_only=True, tag="host"):
     sources: list[str] = []  # "arp", "dhcp"
 
 
-class PathTtlSeen(Observation, frozen=True, kw_only=True, tag="path_ttl"):
+class PathTtlSeen(Observation, frozen=True, kw_only=True, gc=False, tag="path_ttl"):
     """TTLs of packets other than the handshake's that carry an address we judge (NTP, DNS…)."""
 
     frame: int
@@ -280,7 +280,7 @@ class PathTtlSeen(Observation, frozen=True, kw_only=True, tag="path_ttl"):
     ttls: list[int]
 
 
-class UdpCloudSeen(Observation, frozen=True, kw_only=True, tag="udp_cloud"):
+class UdpCloudSeen(Observation, frozen=True, kw_only=True, gc=False, tag="udp_cloud"):
     """Datagrams to or from UDP 5684, the DTLS transport of newer devices."""
 
     frame: int
@@ -291,7 +291,7 @@ class UdpCloudSeen(Observation, frozen=True, kw_only=True, tag="udp_cloud"):
     from_cloud: int
 
 
-class CaptureSeen(Observation, frozen=True, kw_only=True, tag="capture"):
+class CaptureSeen(Observation, frozen=True, kw_only=True, gc=False, tag="capture"):
     """What the capture itself is worth as evidence."""
 
     frames: int
