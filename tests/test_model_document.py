@@ -17,7 +17,14 @@ import pytest
 
 from handshake_probe import pipeline
 from handshake_probe.keys.keyring import Keyring
-from handshake_probe.model.measurement import SCHEMA, Measurement, json_schema, to_json
+from handshake_probe.model.measurement import (
+    SCHEMA,
+    Measurement,
+    json_parts,
+    json_schema,
+    revised,
+    to_json,
+)
 from handshake_probe.model.observations import ConnectionSeen
 from handshake_probe.model.vocabulary import (
     Cause,
@@ -147,6 +154,15 @@ def test_no_secret_is_written_down(name: str) -> None:
     for file in (CAPTURES / entry["keys"]).iterdir():
         if file.suffix == ".der" and file.stat().st_size == 612:
             assert file.read_bytes()[160:224].hex() not in written
+
+
+def test_the_parts_of_a_document_are_the_document() -> None:
+    """Also of one whose lists are longer than a part, and of one whose lists are empty."""
+    found = document(NAMES[0])
+    many = revised(found, devices=found.devices * 350, observations=found.observations * 99)
+    for each in (found, many, revised(found, devices=[], findings=[])):
+        parts = list(json_parts(each))
+        assert b"".join(parts) == to_json(each)
 
 
 def test_a_path_of_any_bytes_is_written_down(tmp_path: Path) -> None:

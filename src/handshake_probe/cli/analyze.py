@@ -13,6 +13,7 @@ from handshake_probe import pipeline
 from handshake_probe.capture.inputs import Engine
 from handshake_probe.capture.serial_log import is_serial_log
 from handshake_probe.cli import complaints
+from handshake_probe.cli.documents import write_document
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
 from handshake_probe.cli.phrases import VERSION, phrase_of
 from handshake_probe.cli.progress import counted, progress_of
@@ -20,8 +21,7 @@ from handshake_probe.cli.report_option import report_option, report_to
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.keys.keyring import Keyring
-from handshake_probe.model.measurement import Measurement, to_json
-from handshake_probe.report.safe import safe_json
+from handshake_probe.model.measurement import Measurement
 
 if TYPE_CHECKING:
     from handshake_probe.protocol.device_os import DeviceOs
@@ -214,7 +214,7 @@ def _told(path: str, result: Measurement | Exception) -> tuple[Measurement | Non
 
 def _show(measurement: Measurement, form: str, *, apart: bool, messages: bool) -> None:
     if form == "json":
-        sys.stdout.buffer.write(safe_json(to_json(measurement)) + b"\n")
+        write_document(measurement)
     else:
         from handshake_probe.report.terminal import write_text  # rich: not for JSON
 

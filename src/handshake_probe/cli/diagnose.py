@@ -7,12 +7,12 @@ import sys
 import click
 
 from handshake_probe.cli import complaints
+from handshake_probe.cli.documents import write_document
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
-from handshake_probe.model.measurement import ASKED, to_json
+from handshake_probe.model.measurement import ASKED
 from handshake_probe.pipeline.rejudging import diagnose, load_measurements
-from handshake_probe.report.safe import safe_json
 
 _HELP = "give files that `analyze --format json` or `probe --format json` wrote"
 
@@ -47,7 +47,7 @@ def command(files: tuple[str, ...], form: str) -> ExitCode:
     judged = diagnose(loaded)
     for number, measurement in enumerate(judged):
         if form == "json":
-            sys.stdout.buffer.write(safe_json(to_json(measurement)) + b"\n")
+            write_document(measurement)
             continue
         from handshake_probe.report.terminal import write_text  # rich: not for JSON
 

@@ -6,15 +6,14 @@ import sys
 
 import click
 
+from handshake_probe.cli.documents import write_document
 from handshake_probe.cli.exits import ExitCode, exit_code_of
 from handshake_probe.cli.phrases import VERSION, phrase_of
 from handshake_probe.cli.root import examples
 from handshake_probe.diagnose.judge_symptoms import by_version
 from handshake_probe.diagnose.symptoms.led_reading import read_led
-from handshake_probe.model.measurement import to_json
 from handshake_probe.pipeline import symptoms
 from handshake_probe.protocol.device_os import DeviceOs
-from handshake_probe.report.safe import safe_json
 
 
 @click.command(
@@ -52,7 +51,7 @@ def command(words: tuple[str, ...], version: DeviceOs | None, form: str) -> Exit
         return ExitCode.UNUSABLE
     measurement = symptoms.judge_led(symptoms.Led(phrase, version))
     if form == "json":
-        sys.stdout.buffer.write(safe_json(to_json(measurement)) + b"\n")
+        write_document(measurement)
     else:
         from handshake_probe.report.led import Told, write_led  # rich: not for JSON
 

@@ -10,6 +10,7 @@ import click
 
 from handshake_probe.cli import complaints
 from handshake_probe.cli.consent import agreed
+from handshake_probe.cli.documents import write_document
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
 from handshake_probe.cli.phrases import VERSION, phrase_of
 from handshake_probe.cli.report_option import report_option, report_to
@@ -18,7 +19,7 @@ from handshake_probe.cli.targets import Address, Target
 from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.keys.keyring import Keyring
 from handshake_probe.keys.particle import PARTICLE_CLOUD, PARTICLE_NAMES, is_particle_name
-from handshake_probe.model.measurement import Measurement, to_json
+from handshake_probe.model.measurement import Measurement
 from handshake_probe.pipeline import Interrupted, keys_used, load_keys
 from handshake_probe.pipeline.probing import probe, stand_in_settings
 from handshake_probe.pipeline.rejudging import diagnose
@@ -26,7 +27,6 @@ from handshake_probe.pipeline.symptoms import Led, judge_led
 from handshake_probe.probe.endpoint import Endpoint
 from handshake_probe.probe.plan import CLOUD_PORT, CONTROL_PORT, PUBLIC_RESOLVERS, Plan
 from handshake_probe.protocol.device_os import DeviceOs
-from handshake_probe.report.safe import safe_json
 
 _HELP = "handshake-probe probe --help"
 
@@ -242,7 +242,7 @@ def _run(
 
 def _write(measurement: Measurement, form: str, *, apart: bool) -> None:
     if form == "json":
-        sys.stdout.buffer.write(safe_json(to_json(measurement)) + b"\n")
+        write_document(measurement)
         sys.stdout.flush()
         return
     from handshake_probe.report.terminal import write_text

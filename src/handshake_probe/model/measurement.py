@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from handshake_probe.model.vocabulary import (
 )
 
 SCHEMA = "handshake-probe/measurement/1"
+_ITEMS = 100  # devices or observations in one part of the JSON
 ASKED = ("probe", "replay")  # kinds of a document that tells what was asked from a machine
 
 
@@ -190,6 +191,25 @@ def naming(verdict: Verdict, findings: Iterable[Finding]) -> Verdict:
 def to_json(measurement: Measurement) -> bytes:
     """The document as one line of UTF-8 JSON, without a line end."""
     return msgspec.json.encode(measurement)
+
+
+def json_parts(measurement: Measurement) -> Iterator[bytes]:
+    """What `to_json` returns, in parts: that of a large capture has hundreds of megabytes."""
+    encode = msgspec.json.encode
+    before = b"{"
+    for name in measurement.__struct_fields__:
+        yield before + encode(name) + b":"
+        before = b","
+        value = getattr(measurement, name)
+        if not isinstance(value, list):
+            yield encode(value)
+            continue
+        yield b"["
+        for start in range(0, len(value), _ITEMS):
+            items = encode(value[start : start + _ITEMS])[1:-1]
+            yield b"," + items if start else items
+        yield b"]"
+    yield b"}"
 
 
 def from_json(data: bytes) -> Measurement:
