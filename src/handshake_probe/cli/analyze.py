@@ -13,7 +13,7 @@ from handshake_probe import pipeline
 from handshake_probe.capture.inputs import Engine
 from handshake_probe.capture.serial_log import is_serial_log
 from handshake_probe.cli import complaints
-from handshake_probe.cli.documents import write_document
+from handshake_probe.cli.documents import write_document, write_line
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
 from handshake_probe.cli.phrases import VERSION, phrase_of
 from handshake_probe.cli.progress import counted, progress_of
@@ -24,6 +24,7 @@ from handshake_probe.keys.keyring import Keyring
 from handshake_probe.model.measurement import Measurement
 
 if TYPE_CHECKING:
+    from handshake_probe.pipeline.several import Written
     from handshake_probe.protocol.device_os import DeviceOs
     from handshake_probe.protocol.led_phrase import Phrase
 
@@ -138,7 +139,14 @@ def command(
     measured: list[Measurement] = []
     files = tuple(path for path in captures if path not in logs)
     results = _results(files, keyring, frozenset(ports), Engine(engine), jobs)
+    passed_on = alone and form == "json" and report is None
     for path, result in zip(files, results, strict=True):
+        if not isinstance(result, (Measurement, Exception)):  # made by another process
+            if passed_on:
+                write_line(result.data)
+                codes.append(exit_code_of(result.cause))
+                continue
+            result = result.read()
         measurement, code = _told(path, result)
         if measurement is None or alone or code is ExitCode.INTERRUPTED:
             codes.append(code)
@@ -182,7 +190,7 @@ def _results(
     ports: frozenset[int],
     engine: Engine,
     jobs: int,
-) -> Iterator[Measurement | Exception]:
+) -> Iterator[Written | Measurement | Exception]:
     """The captures' measurements in order, or what went wrong instead."""
     if jobs > 1 and len(captures) > 1:
         from handshake_probe.pipeline.several import analyze_several  # loads multiprocessing

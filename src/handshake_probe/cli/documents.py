@@ -13,3 +13,9 @@ def write_document(measurement: Measurement) -> None:
     for part in json_parts(measurement):
         sys.stdout.buffer.write(safe_json(part))
     sys.stdout.buffer.write(b"\n")
+
+
+def write_line(data: bytes) -> None:
+    """The same for a document that was made into JSON elsewhere."""
+    sys.stdout.buffer.write(safe_json(data) + b"\n")
+    sys.stdout.flush()

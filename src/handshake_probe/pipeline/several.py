@@ -6,11 +6,25 @@ import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from typing import NamedTuple
 
 from handshake_probe.capture.inputs import STANDARD_INPUT, Engine
 from handshake_probe.keys.keyring import Keyring
 from handshake_probe.model.measurement import Measurement, from_json, to_json
+from handshake_probe.model.vocabulary import Cause
 from handshake_probe.pipeline.analysis import analyze
+
+
+class Written(NamedTuple):
+    """A document that another process made, as it is written down."""
+
+    data: bytes  # one line of UTF-8 JSON, without a line end
+    cause: Cause
+
+    def read(self) -> Measurement:
+        """Return the document itself."""
+        return from_json(self.data)
+
 
 _keyring: Keyring
 _ports: frozenset[int]
@@ -24,8 +38,8 @@ def analyze_several(
     keyring: Keyring,
     ports: frozenset[int] = frozenset(),
     engine: Engine = Engine.AUTO,
-) -> Iterator[Measurement | Exception]:
-    """Yield for each capture its measurement, or what `analyze` raised.
+) -> Iterator[Written | Measurement | Exception]:
+    """Yield for each capture its document, or what `analyze` raised.
 
     At most `jobs` run at a time. Standard input (`-`) is read by this process when its turn comes.
     When the iteration ends early, by Ctrl-C for one, the processes are ended.
@@ -47,15 +61,15 @@ def analyze_several(
 
 def _result(
     path: str,
-    future: Future[bytes] | None,
+    future: Future[Written] | None,
     keyring: Keyring,
     ports: frozenset[int],
     engine: Engine,
-) -> Measurement | Exception:
+) -> Written | Measurement | Exception:
     try:
         if future is None:
             return analyze(path, keyring=keyring, ports=ports, engine=engine)
-        return from_json(future.result())
+        return future.result()
     except Exception as error:
         return error
 
@@ -67,6 +81,8 @@ def _begin(keyring: Keyring, ports: frozenset[int], engine: Engine) -> None:
     _keyring, _ports, _engine = keyring, ports, engine
 
 
-def _one(path: str) -> bytes:
-    # As the document itself: what a pickle brings back is equal, but not written down alike.
-    return to_json(analyze(path, keyring=_keyring, ports=_ports, engine=_engine))
+def _one(path: str) -> Written:
+    # As the document itself: what a pickle brings back is equal, but not written down alike. Who
+    # only passes it on need not read it.
+    measurement = analyze(path, keyring=_keyring, ports=_ports, engine=_engine)
+    return Written(to_json(measurement), measurement.verdict.cause)
