@@ -97,7 +97,7 @@ def decrypt_proven(
 
 
 def is_sound(numbers: PrivateNumbers) -> bool:
-    """Tell whether every CRT operation with these numbers is right: p and q are primes, too."""
+    """Tell whether every CRT operation with these numbers is right; True is certain."""
     return _twins(numbers) is not None
 
 
@@ -119,7 +119,7 @@ def open_encrypted(numbers: PrivateNumbers, block: bytes, size: int | None = Non
     answers = []
     for key in twins:
         try:
-            answers.append(key.decrypt(block, padding.PKCS1v15()))
+            answers.append(_answer(key, block))
         except InternalError as error:
             raise ValueError("the library failed") from error
         if size is not None and len(answers[0]) != size:
@@ -142,7 +142,8 @@ def _crt(cipher: int, p: int, q: int, dp: int, dq: int, qinv: int) -> int:
 def _twins(numbers: PrivateNumbers) -> tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey] | None:
     """Load a key twice, with both values of d below n; None when it is not sound.
 
-    They lie the order of the group apart, which is less than half of n.
+    They lie the order of the group apart, which is less than half of n. None as well when the
+    library's answers to a bad padding do not differ: then it does not draw them from d.
     """
     n, e, _, p, q, dp, dq, qinv = numbers
     if not crt_consistent(numbers) or _crt(pow(_TRIED, e, n), p, q, dp, dq, qinv) != _TRIED:
@@ -157,9 +158,16 @@ def _twins(numbers: PrivateNumbers) -> tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKe
             )
             for d in (least, least + order)
         )
+        bad = pow(_TRIED, e, n).to_bytes(byte_length(n), "big")  # encloses nothing
+        if _answer(one, bad) == _answer(other, bad):
+            return None
     except (ValueError, InternalError):
         return None
     return one, other
+
+
+def _answer(key: rsa.RSAPrivateKey, block: bytes) -> bytes:
+    return key.decrypt(block, padding.PKCS1v15())
 
 
 @lru_cache(maxsize=64)
