@@ -7,6 +7,7 @@ is never enough to name a key.
 from __future__ import annotations
 
 import hmac
+from functools import lru_cache
 from typing import NamedTuple
 
 from handshake_probe.keys.fingerprint import fingerprint, fingerprint_of, read_spki
@@ -202,7 +203,14 @@ def _public_keys(keyring: Keyring, sent_keys: tuple[bytes, ...]) -> dict[str, in
     """Return the modulus of every registered or sent public key by fingerprint, once each."""
     moduli = {key.fingerprint: key.n for key in keyring.registered}
     for spki in sent_keys:
-        numbers = read_spki(spki)
-        if numbers is not None:
-            moduli.setdefault(fingerprint(*numbers), numbers[0])
+        key = _read_sent(spki)
+        if key is not None:
+            moduli.setdefault(*key)
     return moduli
+
+
+@lru_cache(maxsize=1024)  # a device sends the same one every time
+def _read_sent(spki: bytes) -> tuple[str, int] | None:
+    """Return fingerprint and modulus of a key that a device sent; None when it is no key."""
+    numbers = read_spki(spki)
+    return None if numbers is None else (fingerprint(*numbers), numbers[0])
