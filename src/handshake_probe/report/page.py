@@ -62,6 +62,7 @@ class Page:
         self.width = _width(stream, environ, terminal)
         self._encoding = stream.encoding or "utf-8"
         self.glyphs = _glyphs(self._encoding)
+        self._stream = stream
         self._console = _Console(
             file=stream,
             width=self.width,
@@ -90,7 +91,7 @@ class Page:
 
     def blank(self) -> None:
         """An empty line."""
-        self._console.print()
+        self.exact(Text())
 
     def line(self, *parts: Part, indent: int = 0, hang: int = 0) -> None:
         """A paragraph, wrapped; `hang` more columns of indent from its second line on."""
@@ -98,7 +99,11 @@ class Page:
 
     def exact(self, text: Text) -> None:
         """A line drawn by the caller: not wrapped, not cut."""
-        self._console.print(text)
+        if self._console.color_system is not None:
+            self._console.print(text)
+            return
+        self._stream.write(f"{text.plain}\n")  # without styles there is nothing to render
+        self._stream.flush()
 
     def field(
         self, label: str, *parts: Part, indent: int = 2, column: int = 17, label_style: str = "dim"
@@ -149,7 +154,8 @@ class Page:
 
     def wrapped(self, text: Text, width: int) -> list[Text]:
         """`text` in lines of at most `width` columns; a word longer than that is broken."""
-        lines = list(text.wrap(self._console, width, overflow="fold"))
+        fits = text.cell_len <= width
+        lines = [text.copy()] if fits else list(text.wrap(self._console, width, overflow="fold"))
         for line in lines:
             line.rstrip()
             line.plain = line.plain.replace(_GLUE, " ")
@@ -158,7 +164,7 @@ class Page:
     def _paragraph(self, text: Text, first: Text, rest: str) -> None:
         width = min(self.width, READABLE_WIDTH) - len(rest)
         for number, line in enumerate(self.wrapped(text, width)):
-            self._console.print((Text(rest) if number else first) + line)
+            self.exact((Text(rest) if number else first) + line)
 
     def _encodable(self, text: str) -> str:
         try:

@@ -28,6 +28,8 @@ def visible(value: str | bytes, limit: int = SHORT) -> str:
     Bytes are read as UTF-8, with U+FFFD for what is none.
     """
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return text  # most are
     shown = "".join(map(_visible_character, text[: limit + 1]))
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -32,18 +33,20 @@ def write_text(measurement: Measurement, stream: TextIO, *, messages: bool = Fal
     _source(page, measurement)
     if measurement.kind == "capture":
         _keys(page, measurement.keys)
+    about: dict[str | None, list[Finding]] = defaultdict(list)
+    for finding in measurement.findings:
+        about[finding.device].append(finding)
     for device in measurement.devices:
         page.blank()
-        show_device(page, device, _about(measurement, device.address), messages=messages)
+        show_device(page, device, about[device.address], messages=messages)
     if not measurement.devices:
         page.blank()
         show_verdict(page, measurement.verdict)
         show_consequences(page, measurement.verdict)
-    capture_findings = _about(measurement, None)
-    if capture_findings:
+    if about[None]:
         page.blank()
         page.line(("capture", "bold"), indent=2)
-        show_findings(page, capture_findings, (), None)
+        show_findings(page, about[None], (), None)
     if len(measurement.devices) > 1:
         page.blank()
         page.line((_counts(measurement), "bold"), hang=2)
@@ -63,10 +66,6 @@ def _asked(page: Page, measurement: Measurement) -> None:
     page.line(("evidence", "bold"), indent=2)
     show_findings(page, measurement.findings, measurement.verdict.findings, None)
     show_consequences(page, measurement.verdict)
-
-
-def _about(measurement: Measurement, address: str | None) -> list[Finding]:
-    return [finding for finding in measurement.findings if finding.device == address]
 
 
 def _source(page: Page, measurement: Measurement) -> None:
