@@ -25,12 +25,14 @@ def settle_particle_key(
         if isinstance(item, DnsSeen) and is_cloud_name(item.name)
         for address in item.addresses
     }
+    clouds = {host_of(item.cloud) for item in observations if isinstance(item, ConnectionSeen)}
+    particles = {address for address in clouds if _is_particles(address, named)}
     kept: list[AnyObservation] = []
     applies = False
     for item in observations:
         if not isinstance(item, ConnectionSeen):
             kept.append(item)
-        elif _is_particle(item, named):
+        elif host_of(item.cloud) in particles or _signed(item):
             applies = applies or bool(item.key_tests)
             kept.append(item)
         else:
@@ -38,10 +40,13 @@ def settle_particle_key(
     return kept, applies
 
 
-def _is_particle(connection: ConnectionSeen, named: set[str]) -> bool:
-    address = host_of(connection.cloud)
-    return (
-        is_particle_address(address)
-        or (address in named and ipaddress.ip_address(address).is_global)
-        or any(t.block == "signature" and t.state == "opened" for t in connection.key_tests)
+def _is_particles(address: str, named: set[str]) -> bool:
+    return is_particle_address(address) or (
+        address in named and ipaddress.ip_address(address).is_global
+    )
+
+
+def _signed(connection: ConnectionSeen) -> bool:
+    return any(
+        test.block == "signature" and test.state == "opened" for test in connection.key_tests
     )

@@ -80,7 +80,7 @@ class KeyFacts:
         address = host_of(cloud)
         known = self._at.get(address)
         if known is None:
-            known = self._at[address] = replace(self, address=address)
+            known = self._at[address] = replace(self, address=address, _at={})
         return known
 
     @cached_property

@@ -11,6 +11,7 @@ from handshake_probe.model.measurement import EventEntry, MessageEntry
 from handshake_probe.model.observations import ConnectionSeen, ControlSeen
 from handshake_probe.packets.units import Direction
 from handshake_probe.protocol import events as ev
+from handshake_probe.protocol.events import RecordSeen
 
 RECORDS_SHOWN = 24  # per connection; the counts of all are in the observations
 _TIME, _FRAME = attrgetter("t"), attrgetter("frame")
@@ -49,7 +50,7 @@ def _event_entries(connection: ConnectionSeen, heard: Heard) -> list[EventEntry]
     said = {(message.direction, message.index): message.summary for message in heard.messages}
     records = 0
     for event in heard.events:
-        if type(event) is ev.RecordSeen:
+        if type(event) is RecordSeen:
             records += 1
             if records <= RECORDS_SHOWN:
                 entries.append(

@@ -74,7 +74,7 @@ def analyze(
         if progress is not None:
             progress(position, size)
 
-    with CaptureInput(path, engine, tick) as given, _seldom_collecting():
+    with CaptureInput(path, engine, tick) as given, _uncollected():
         measurement, interrupted = _analyze(given, keyring, ports)
     if interrupted:
         raise Interrupted(measurement)
@@ -82,14 +82,18 @@ def analyze(
 
 
 @contextmanager
-def _seldom_collecting() -> Iterator[None]:
-    """Let Python look for reference cycles less often: reading makes many objects, and none."""
-    usual = gc.get_threshold()
-    gc.set_threshold(50_000, 20, 100)
+def _uncollected() -> Iterator[None]:
+    """Keep Python from looking for reference cycles: an analysis makes many objects, and none.
+
+    It would look through every connection kept so far, again and again.
+    """
+    usual = gc.isenabled()
+    gc.disable()
     try:
         yield
     finally:
-        gc.set_threshold(*usual)
+        if usual:
+            gc.enable()
 
 
 def _analyze(
