@@ -14,8 +14,8 @@ import pytest
 from frames import CAPTURES, pcap
 from handshake_probe import pipeline
 from handshake_probe.errors import UnreadableInput
-from handshake_probe.model.measurement import Measurement, to_json
-from handshake_probe.pipeline.several import analyze_several
+from handshake_probe.model.measurement import to_json
+from handshake_probe.pipeline.several import Written, analyze_several
 
 SOME = [str(path) for path in CAPTURES[:6]]
 
@@ -28,8 +28,10 @@ def test_documents_and_their_order_are_the_same() -> None:
     keyring, _ = pipeline.load_keys([str(CAPTURES[0].with_suffix(".keys"))], [])
     several = list(analyze_several([*SOME, "/nonexistent"], jobs=3, keyring=keyring))
     for path, result in zip(SOME, several, strict=False):
-        assert isinstance(result, Measurement)
-        assert to_json(result) == to_json(pipeline.analyze(path, keyring=keyring))
+        assert isinstance(result, Written)
+        alone = pipeline.analyze(path, keyring=keyring)
+        assert result == Written(to_json(alone), alone.verdict.cause)
+        assert result.read() == alone
     assert isinstance(several[-1], UnreadableInput)
     assert "no such file" in str(several[-1])
 

@@ -61,7 +61,7 @@ def analyze(
         path: A capture file, `-` for standard input.
         keyring: The keys to try, from `load_keys`.
         ports: Cloud ports besides 5683.
-        progress: Called now and then with bytes read and, when known, bytes of the file.
+        progress: Called now and then with how far was read and, when known, bytes of the file.
         engine: Who reads the frames.
 
     Raises:
@@ -70,9 +70,13 @@ def analyze(
     """
     size = CaptureInput(path).size
 
+    furthest = 0  # a second pass begins at the start again
+
     def tick(position: int) -> None:
+        nonlocal furthest
+        furthest = max(furthest, position)
         if progress is not None:
-            progress(position, size)
+            progress(furthest, size)
 
     with CaptureInput(path, engine, tick) as given, _uncollected():
         measurement, interrupted = _analyze(given, keyring, ports)
