@@ -61,7 +61,7 @@ def analyze(
         path: A capture file, `-` for standard input.
         keyring: The keys to try, from `load_keys`.
         ports: Cloud ports besides 5683.
-        progress: Called now and then with how far was read and, when known, bytes of the file.
+        progress: Called now and then with bytes read so far and, when known, of the file.
         engine: Who reads the frames.
 
     Raises:
