@@ -28,7 +28,6 @@ from handshake_probe.model.measurement import Measurement, from_json
 from handshake_probe.model.observations import CaptureSeen
 from handshake_probe.packets.units import Frame
 from handshake_probe.pipeline.watching import Watcher
-from watch_room import scenario, watch_in_place_of_recorder, watched
 
 cypcap = pytest.importorskip("cypcap", reason="cypcap has no wheel here")
 LACK = network.missing()
@@ -264,24 +263,6 @@ def test_root_is_given_up(tmp_path: Path) -> None:
         assert int(fields[kind], 16) == 0
     assert fields["NoNewPrivs"] == "1" or fields["Uid"].split()[0] != "0"
     assert kept.stat().st_uid != 0
-
-
-@needs_network
-def test_dumpcap_stands_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without cypcap the same scenario has the same verdict, through a process of its own."""
-    absent = tmp_path / "absent"
-    absent.mkdir()
-    (absent / "cypcap.py").write_text("raise ImportError\n")
-    monkeypatch.setenv("PYTHONPATH", f"{absent}:{os.environ.get('PYTHONPATH', '')}")
-    watch_in_place_of_recorder(monkeypatch)
-    folder = tmp_path / "run"
-    folder.mkdir()
-    recording = asyncio.run(staging.run(scenario("syn-rejected-by-icmp"), folder))
-    seen = watched(recording, folder)
-    assert "through dumpcap" in (folder / "tcpdump.stderr").read_text()
-    assert seen.document["verdict"]["cause"] == "network_blocked"
-    analyzed = pipeline.analyze(str(recording.capture), keyring=Keyring())
-    assert analyzed.verdict.mechanism == seen.document["verdict"]["mechanism"]
 
 
 @needs_network

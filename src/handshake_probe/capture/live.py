@@ -1,10 +1,12 @@
 """Frames while they happen: from an interface, or from a capture that is still being written.
 
-`open_live` tries libpcap first and dumpcap, a process of its own, where libpcap cannot be had.
+`open_live` tries libpcap first, then dumpcap, a process of its own. Where neither is installed, it
+tries scapy, which who wants it installs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import BinaryIO, Protocol
 
 from handshake_probe.errors import HandshakeProbeError
@@ -31,7 +33,7 @@ class LiveSource(Protocol):
     """Where frames come from. `fileno` is readable when `take` may have some."""
 
     name: str  # of the interface, or what the stream is called
-    how: str  # "libpcap", "dumpcap", "stream"
+    how: str  # "libpcap", "dumpcap", "scapy", "stream"
     damage: str | None  # what ended it before its time
 
     @property
@@ -63,12 +65,21 @@ def live_filter(ports: frozenset[int], *, tags: bool = True) -> str:
     return f"{plain} or (vlan and ({plain}))" if tags else plain
 
 
-def open_live(interface: str, ports: frozenset[int]) -> LiveSource:
+def live_filters(ports: frozenset[int]) -> tuple[str, ...]:
+    """The filters to try in turn: not every link type knows VLAN tags."""
+    return live_filter(ports), live_filter(ports, tags=False)
+
+
+def open_live(interface: str, filters: Sequence[str]) -> LiveSource:
     """Begin to capture on an interface.
+
+    Args:
+        interface: Its name.
+        filters: In libpcap's language; the first that the interface's link type can say counts.
 
     Raises:
         UnreadableInput: there is no such interface.
-        CannotCapture: no privilege, or nothing here can capture.
+        CannotCapture: no privilege, nothing here can capture, or no filter that can be said.
     """
     from handshake_probe.capture.live_dumpcap import DumpcapLive
     from handshake_probe.capture.live_libpcap import LibpcapLive
@@ -76,12 +87,19 @@ def open_live(interface: str, ports: frozenset[int]) -> LiveSource:
     refused: CannotCapture | None = None
     for way in (LibpcapLive, DumpcapLive):
         try:
-            return way(interface, ports)
+            return way(interface, filters)
         except NoDoor:
             continue
         except CannotCapture as error:  # dumpcap may have rights that this process lacks
             refused = refused or error
-    raise refused or CannotCapture("neither libpcap (cypcap) nor dumpcap is installed")
+    if refused is not None:
+        raise refused
+    from handshake_probe.capture.live_scapy import ScapyLive
+
+    try:
+        return ScapyLive(interface, filters)
+    except NoDoor:
+        raise CannotCapture("neither libpcap (cypcap), dumpcap nor scapy is installed") from None
 
 
 def open_live_stream(name: str, stream: BinaryIO) -> LiveSource:

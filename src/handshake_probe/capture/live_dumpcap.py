@@ -10,9 +10,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 
-from handshake_probe.capture.live import CannotCapture, NoDoor, live_filter
+from handshake_probe.capture.live import CannotCapture, NoDoor
 from handshake_probe.capture.live_stream import StreamLive
 from handshake_probe.errors import UnreadableInput
 from handshake_probe.packets.units import Frame
@@ -34,14 +35,13 @@ class DumpcapLive(StreamLive):
 
     how = "dumpcap"
 
-    def __init__(self, interface: str, ports: frozenset[int]) -> None:
+    def __init__(self, interface: str, filters: Sequence[str]) -> None:
         path = shutil.which("dumpcap")
         if path is None:
             raise NoDoor
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `finish`
-        self._process = self._start(path, interface, live_filter(ports))
-        if self._process is None:
-            self._process = self._start(path, interface, live_filter(ports, tags=False))
+        started = (self._start(path, interface, what) for what in filters)
+        self._process = next((process for process in started if process is not None), None)
         if self._process is None:
             raise self._complaint(interface)
         assert self._process.stdout is not None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
-from handshake_probe.capture.live import CannotCapture, NoDoor, live_filter
+from handshake_probe.capture.live import CannotCapture, NoDoor
 from handshake_probe.errors import UnreadableInput
 from handshake_probe.packets.units import Frame
 
@@ -21,12 +23,12 @@ class LibpcapLive:
     Raises:
         NoDoor: cypcap is not installed.
         UnreadableInput: no such interface.
-        CannotCapture: no permission, or the interface is down.
+        CannotCapture: no permission, the interface is down, or no filter that can be said.
     """
 
     how = "libpcap"
 
-    def __init__(self, interface: str, ports: frozenset[int]) -> None:
+    def __init__(self, interface: str, filters: Sequence[str]) -> None:
         try:
             import cypcap
         except ImportError:
@@ -45,7 +47,7 @@ class LibpcapLive:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # no promiscuous mode: we see what we see
                 self._pcap.activate()
-            self._set_filter(ports)
+            self._set_filter(filters)
             self._pcap.setnonblock(True)
             self._descriptor: int = self._pcap.get_selectable_fd()
         except cypcap.Error as error:
@@ -53,12 +55,14 @@ class LibpcapLive:
             raise _told(interface, error, cypcap.ErrorCode) from error
         self.link_type = int(self._pcap.datalink())
 
-    def _set_filter(self, ports: frozenset[int]) -> None:
-        try:
-            program = self._compile(live_filter(ports))
-        except self._error:  # a link type without VLAN tags
-            program = self._compile(live_filter(ports, tags=False))
-        self._pcap.setfilter(program)
+    def _set_filter(self, filters: Sequence[str]) -> None:
+        *others, last = filters
+        program = None
+        for what in others:
+            with suppress(self._error):  # a link type without VLAN tags
+                program = self._compile(what)
+                break
+        self._pcap.setfilter(program or self._compile(last))
 
     def _compile(self, expression: str) -> Any:
         import cypcap

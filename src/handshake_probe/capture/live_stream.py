@@ -48,6 +48,7 @@ class StreamLive:
             self.damage = None if capture.truncated else capture.damage
         except UnreadableInput as error:
             self.damage = str(error)
+        stream.close()
         self._ring()
 
     def _ring(self) -> None:
@@ -90,4 +91,7 @@ class StreamLive:
         frames = self.take()
         while more := self.take():
             frames += more
+        if not self._thread.is_alive():  # who may still ring
+            os.close(self._wake)
+            os.close(self._bell)
         return frames

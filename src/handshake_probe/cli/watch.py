@@ -14,7 +14,13 @@ import click
 
 from handshake_probe import pipeline
 from handshake_probe.capture.inputs import STANDARD_INPUT
-from handshake_probe.capture.live import CannotCapture, LiveSource, open_live, open_live_stream
+from handshake_probe.capture.live import (
+    CannotCapture,
+    LiveSource,
+    live_filters,
+    open_live,
+    open_live_stream,
+)
 from handshake_probe.capture.live_interfaces import Interface, interfaces
 from handshake_probe.capture.live_privilege import step_down, user_to_become
 from handshake_probe.capture.live_record import Recorder
@@ -177,7 +183,7 @@ def command(
 
 def _open(interface: str | None, ports: frozenset[int]) -> LiveSource:
     if interface is not None:
-        return open_live(interface, ports)
+        return open_live(interface, live_filters(ports))
     given: BinaryIO | None = None
     descriptor = standard_input()
     if descriptor is not None and not sys.stdin.isatty():

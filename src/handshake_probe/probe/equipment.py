@@ -83,6 +83,7 @@ def equipment() -> Equipment:
         _Check("ip", "seeing routes and VPNs in a probe, and for lab scenarios", _tool("ip")),
         _Check("cypcap", "watching an interface, through libpcap", _library("cypcap")),
         _Check("dumpcap", "recording beside a probe; watching without root or cypcap", _dumpcap),
+        _Check("scapy", "watching where neither cypcap nor dumpcap is", _library("scapy")),
         _Check("tcpdump", "recording as root, and for lab scenarios", _tool("tcpdump")),
         _Check(
             "raw packets",
