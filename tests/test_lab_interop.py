@@ -15,6 +15,7 @@ from handshake_probe.lab import network, plan, staging
 from handshake_probe.lab.scenario import Device, Scenario, Truth
 from handshake_probe.lab.staging import Recording
 from handshake_probe.packets.units import Direction
+from watch_room import assert_says_what_analyze_says, watched, watching_beside
 
 SERVER = Path(__file__).with_name("interop") / "server.js"
 RETRIES = ("--attempts", "2")
@@ -32,14 +33,16 @@ pytestmark = pytest.mark.skipif(lack() is not None, reason=f"interop not run: {l
 
 
 def played(folder: Path, truth: Truth, device: Device) -> tuple[Recording, list[dict[str, Any]]]:
-    """Record a device with the server, judge the capture, and return what the server told."""
+    """Record and watch a device with the server, judge it, and return what the server told."""
     scenario = Scenario(
         name="interop", what="A real server.", truth=truth, routers=1, devices=(device,)
     )
     place = folder / "run"
     place.mkdir()
     server = ("node", str(SERVER), str(place / "keys"), str(place / "server"), str(plan.PORT))
-    recording = asyncio.run(staging.run(scenario, place, cloud=server))
+    with watching_beside():
+        recording = asyncio.run(staging.run(scenario, place, cloud=server))
+    assert_says_what_analyze_says(watched(place), recording.keys)
     for depth, measurement in judged(recording.capture, recording.keys, folder):
         report = device_at(measurement, recording.addresses[0])
         assert_agrees(report, truth, depth)

@@ -32,27 +32,32 @@ from handshake_probe.packets.ntp import ntp_role
 from handshake_probe.packets.units import Direction, Endpoint
 from report_shelf import shelve
 from scenario_runs import Runs, running
+from watch_room import assert_says_what_analyze_says, watched, watching_beside
 
 FILES = scenario_files.all_scenarios()
 LACK = network.missing()
 AT_A_TIME = 6  # they mostly wait
 
 needs_network = pytest.mark.skipif(LACK is not None, reason=f"scenarios not run: {LACK}")
+NEED_RUNS = ("test_verdict_agrees", "test_watch_says_what_analyze_says")
 TRUTH = '\n[truth]\ncause = "healthy"\nstage = "session"\n'
 
 
 @pytest.fixture(scope="module")
-def runs(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Runs]:
-    """All scenarios that were asked for."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("scenarios")
+
+
+@pytest.fixture(scope="module")
+def runs(request: pytest.FixtureRequest, folder: Path) -> Iterator[Runs]:
+    """All scenarios that were asked for, each with a watch beside it."""
     asked = {
         item.callspec.params["path"]
         for item in request.session.items
-        if isinstance(item, pytest.Function) and item.originalname == "test_verdict_agrees"
+        if isinstance(item, pytest.Function) and item.originalname in NEED_RUNS
     }
     scenarios = [read_scenario(path) for path in FILES if path in asked]
-    with running(scenarios, tmp_path_factory.mktemp("scenarios"), AT_A_TIME) as begun:
+    with watching_beside(), running(scenarios, folder, AT_A_TIME) as begun:
         yield begun
 
 
@@ -80,6 +85,16 @@ def test_verdict_agrees(path: Path, runs: Runs, tmp_path: Path, shelf: Path) -> 
                 assert_messages_agree(report.connections, recording, index)
                 if truth.stage == "session":
                     assert report.device_id == done.device_id(index)
+
+
+@needs_network
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_watch_says_what_analyze_says(path: Path, runs: Runs, folder: Path) -> None:
+    """Of its own recording, and within two seconds of what decides it."""
+    recording = runs.recording(path.stem)
+    seen = watched(folder / path.stem)
+    assert_says_what_analyze_says(seen, recording.keys)
+    assert len(seen.document.devices) == sum(device.seen for device in recording.scenario.devices)
 
 
 def assert_messages_agree(

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from handshake_probe import pipeline
 from handshake_probe.capture import live_dumpcap, live_libpcap
 from handshake_probe.capture.live import (
     CannotCapture,
@@ -26,12 +25,11 @@ from handshake_probe.capture.live_dumpcap import DumpcapLive
 from handshake_probe.capture.live_libpcap import LibpcapLive
 from handshake_probe.capture.live_scapy import ScapyLive
 from handshake_probe.errors import UnreadableInput
-from handshake_probe.keys.keyring import Keyring
 from handshake_probe.lab import network, staging
 from handshake_probe.lab.network import End, Network
 from handshake_probe.packets.units import Frame
 from test_watch_sources import PORTS, UNWANTED, WANTED
-from watch_room import scenario, watch_in_place_of_recorder, watched
+from watch_room import assert_says_what_analyze_says, scenario, watched, watching_beside
 
 LACK = network.missing()
 needs_network = pytest.mark.skipif(LACK is not None, reason=f"not run: {LACK}")
@@ -96,15 +94,14 @@ def test_another_stands_in(
     (absent / "cypcap.py").write_text("raise ImportError\n")
     (absent / "sitecustomize.py").write_text(HIDES.format(hidden=hidden))
     monkeypatch.setenv("PYTHONPATH", f"{absent}:{os.environ.get('PYTHONPATH', '')}")
-    watch_in_place_of_recorder(monkeypatch)
     folder = tmp_path / "run"
     folder.mkdir()
-    recording = asyncio.run(staging.run(scenario("syn-rejected-by-icmp"), folder))
-    seen = watched(recording, folder)
-    assert f"through {stands_in}" in (folder / "tcpdump.stderr").read_text()
-    assert seen.document["verdict"]["cause"] == "network_blocked"
-    analyzed = pipeline.analyze(str(recording.capture), keyring=Keyring())
-    assert analyzed.verdict.mechanism == seen.document["verdict"]["mechanism"]
+    with watching_beside():
+        recording = asyncio.run(staging.run(scenario("syn-rejected-by-icmp"), folder))
+    assert f"through {stands_in}" in (folder / "watch.stderr").read_text()
+    seen = watched(folder)
+    assert seen.document.verdict.cause == "network_blocked"
+    assert_says_what_analyze_says(seen, recording.keys)
 
 
 def absent(*_: object) -> LiveSource:
