@@ -132,7 +132,7 @@ PEERS = {
         reached=SILENT,
         cause=C.INCONCLUSIVE,
         mechanism=M.NO_NONCE,
-        near=other_cloud(SILENT, script=Script(delay=Delay(Phase.IDLE, 5.0))),
+        near=other_cloud(SILENT, script=Script(delays=(Delay(Phase.IDLE, 5.0),))),
         thin=until(SILENT, 4.0),
     ),
     "HP503": Told(

@@ -42,8 +42,8 @@ SLOT = damage.slot_of(vectors.DEVICE_NUMBERS)
 def quick(fault: Fault) -> Fault:
     """The same fault with shorter waits."""
     script = fault.script
-    if script.delay is not None:
-        script = script._replace(delay=script.delay._replace(seconds=LATE))
+    delays = tuple(d._replace(seconds=min(d.seconds, LATE)) for d in script.delays)
+    script = script._replace(delays=delays)
     if script.cut is not None:
         script = script._replace(cut=script.cut._replace(hold=HELD))
     return replace(fault, script=script)

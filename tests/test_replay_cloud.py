@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from coverage_cases import case
+from handshake_probe.capture.written import pcap
 from handshake_probe.keys.keyring import Keyring
 from handshake_probe.lab.cloud import listen
+from handshake_probe.lab.memory.cast import cloud
+from handshake_probe.lab.memory.stage import record
 from handshake_probe.lab.recorded_cloud import VerbatimCloud, recorded_fault
-from handshake_probe.lab.script import START, Ending
+from handshake_probe.lab.script import START, Delay, Ending
 from handshake_probe.packets.recorded_talk import RecordedTalk, Spoken
 from handshake_probe.packets.units import Direction
 from handshake_probe.pipeline.recorded import recorded
@@ -22,10 +26,14 @@ CAPTURES = Path(__file__).parent.parent / "captures"
 D, C = Direction.DEVICE_TO_CLOUD, Direction.CLOUD_TO_DEVICE
 
 
-def talk(*said: tuple[Direction, int, float], by: Direction | None = None) -> RecordedTalk:
+def talk(
+    *said: tuple[Direction, int, float], by: Direction | None = None, later: float = 0.0
+) -> RecordedTalk:
     spoken = tuple(Spoken(d, pause, size, b"x" * size, 1) for d, size, pause in said)
-    return RecordedTalk(spoken, by, "fin" if by else None, 0.0)
+    return RecordedTalk(spoken, by, "fin" if by else None, later)
 
+
+PATH = 0.2  # seconds that the path of a story and its cloud's arithmetic take
 
 NONCE, IDENTITY, CREDENTIALS = (C, 40, 0.0), (D, 256, 0.0), (C, 384, 0.0)
 HELLOS = ((D, 18, 0.0), (C, 18, 0.0))
@@ -72,12 +80,63 @@ def test_what_no_sound_cloud_says(said: RecordedTalk) -> None:
     assert recorded_fault(said) is None
 
 
+WAITS = (Phase.IDLE, Phase.HANDSHAKE, Phase.HELLO)
+SLOW = ((C, 40, 1.5), IDENTITY, (C, 384, 3.0), (D, 18, 0.0), (C, 18, 0.7), (D, 34, 0.2))
+
+
 def test_how_long_it_takes() -> None:
-    fault = recorded_fault(talk(NONCE, IDENTITY, (C, 384, 3.0), *HELLOS))
+    fault = recorded_fault(talk(*SLOW))
     assert fault is not None
-    assert fault.script.delay is not None
-    assert fault.script.delay == (Phase.HANDSHAKE, 3.0)
+    assert fault.script.delays == tuple(map(Delay, WAITS, (1.5, 3.0, 0.7)))
     assert "3.0 s for its credentials" in fault.line
+
+
+@pytest.mark.parametrize(
+    ("said", "after"),
+    [
+        (talk(by=C, later=2.0), 2.0),
+        (talk(NONCE, IDENTITY, by=C, later=4.0), 4.0),
+        # The identity in two pieces, and a device that says more while the cloud waits.
+        (talk(NONCE, (D, 100, 1.0), (D, 156, 1.0), (D, 18, 0.5), by=C, later=4.0), 4.5),
+        (talk(*SLOW[:3], (D, 18, 0.5), by=C, later=1.0), 1.5),
+    ],
+)
+def test_when_it_ends(said: RecordedTalk, after: float) -> None:
+    for how, ending in (("fin", Ending.CLOSE), ("rst", Ending.RESET)):
+        fault = recorded_fault(said._replace(ended_with=how))
+        assert fault is not None
+        assert fault.script.cut is not None
+        assert fault.script.cut.after == pytest.approx(after)
+        assert fault.script.cut.ending is ending
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        talk(by=C, later=1.8),
+        talk(NONCE, IDENTITY, by=C, later=1.8),
+        talk(NONCE, IDENTITY, by=C, later=1.8)._replace(ended_with="rst"),
+        talk((C, 40, 0.9), IDENTITY, (C, 384, 1.2), (D, 18, 0.1), by=C, later=1.8),
+        talk(*SLOW, by=D),
+    ],
+)
+def test_what_is_played_is_what_was_recorded(said: RecordedTalk, tmp_path: Path) -> None:
+    """The cloud that plays it, recorded again, waits as long and ends it alike."""
+    fault = recorded_fault(said)
+    assert fault is not None
+    role = cloud(script=fault.script, settings=fault.settings)
+    file = tmp_path / "again.pcap"
+    file.write_bytes(b"".join(pcap(record(case(clouds=(role,)).story).frames)))
+    again = recorded_fault(recorded(str(file), keyring=Keyring(), stream=0).talk)
+    assert again is not None
+    assert [delay.phase for delay in again.script.delays] == [d.phase for d in fault.script.delays]
+    seconds = [delay.seconds for delay in fault.script.delays]
+    assert [d.seconds for d in again.script.delays] == pytest.approx(seconds, abs=PATH)
+    one, other = fault.script.cut, again.script.cut
+    assert (one is None) is (other is None)
+    if one is not None and other is not None:
+        assert (other.at, other.ending) == (one.at, one.ending)
+        assert other.after == pytest.approx(one.after, abs=PATH)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 from handshake_probe import pipeline
 from handshake_probe.capture.inputs import open_capture
 from handshake_probe.keys.keyring import Keyring
-from handshake_probe.lab import scenario_files, staging, topology
+from handshake_probe.lab import processes, scenario_files, staging, topology
 from handshake_probe.lab.scenario import Scenario
 from handshake_probe.lab.scenario_files import read_scenario
 from handshake_probe.model.measurement import DeviceReport, Measurement, Verdict, from_json
@@ -41,7 +41,7 @@ def scenario(name: str) -> Scenario:
 @contextmanager
 def watching_beside() -> Iterator[None]:
     """Meanwhile every scenario has a watch beside its recorder, on the same interface."""
-    record, interrupt = staging._Stage._record, staging.interrupt
+    record, interrupt = staging._Stage._record, processes.interrupt
     watches: dict[asyncio.subprocess.Process, asyncio.subprocess.Process] = {}
 
     async def record_and_watch(stage: staging._Stage) -> asyncio.subprocess.Process:

@@ -80,7 +80,7 @@ _ALL = (
     _cloud(
         "late-nonce",
         "sends the nonce after 25 s, when the device is gone (error 25)",
-        Script(delay=Delay(Phase.IDLE, 25.0)),
+        Script(delays=(Delay(Phase.IDLE, 25.0),)),
     ),
     _cloud(
         "long-nonce",
@@ -150,7 +150,7 @@ _ALL = (
     _cloud(
         "late-hello",
         "says Hello after 6 s, when the device is gone (error 10)",
-        Script(delay=Delay(Phase.HELLO, 6.0)),
+        Script(delays=(Delay(Phase.HELLO, 6.0),)),
     ),
     _cloud(
         "closes-after-hello",

@@ -225,17 +225,18 @@ class Player:
 
     async def _delay(self, phase: Phase) -> None:
         """Be busy, once, when this is the phase for it."""
-        delay = self._script.delay
-        if delay is not None and delay.phase is phase:
-            self._script = self._script._replace(delay=None)
-            await asyncio.sleep(delay.seconds)
+        seconds, self._script = self._script.busy(phase)
+        if seconds:
+            await asyncio.sleep(seconds)
 
     async def _leave_by(self, cut: Cut) -> None:
         self._left = True
         self._entry.say(self._clock(), f"    fault: {cut.ending.replace('_', ' ')}")
+        if cut.after:
+            await self._swallow(cut.after)
         if cut.ending is Ending.VANISH:
             await self._vanish(cut.hold)
-        elif cut.ending is not Ending.CLOSE:
+        elif cut.ending not in (Ending.CLOSE, Ending.RESET):
             if cut.ending is Ending.HALF_CLOSE:
                 self._half_close()
             await self._swallow(cut.hold)
@@ -281,6 +282,9 @@ class Player:
 
     @property
     def _resets(self) -> bool:
+        cut = self._script.cut
+        if self._left:
+            return cut is not None and cut.ending is Ending.RESET
         return self._script.resets and self._part.reason in _FAILURES
 
     def _half_close(self) -> None:

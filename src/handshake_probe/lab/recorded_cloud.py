@@ -1,9 +1,9 @@
 """A cloud that behaves as a recorded one did: with a fresh handshake, or byte for byte.
 
 `recorded_fault` turns what a recorded cloud did into a `Fault` of our cloud: how long it let the
-device wait, where it fell silent or closed. What no sound cloud says (a portal's text, half a
-nonce) only `VerbatimCloud` can say again; no device gets past its credentials, which were made for
-another nonce.
+device wait each time, where and when it fell silent, closed or reset the connection. What no sound
+cloud says (a portal's text, half a nonce) only `VerbatimCloud` can say again; no device gets past
+its credentials, which were made for another nonce.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from handshake_probe.protocol.layouts import CREDENTIALS_SIZE, IDENTITY_SIZE, NO
 from handshake_probe.protocol.state import Phase, Role
 
 MAX_BYTES = 65_536  # of the recorded cloud's bytes, per connection
-_NOTABLE = 0.5  # seconds; a shorter wait is the network's as well as the cloud's
+_NOTABLE = 0.5  # seconds of a wait that is worth telling; shorter ones are played as well
 _BRIEF = 2.0  # seconds; a session closed so soon was never one
 _LONGEST = 60.0  # seconds to wait for a device that says nothing
 _AT_ONCE = 16  # connections; more wait to be accepted
@@ -36,8 +36,25 @@ _MOMENTS = {
     "credentials_received": "its credentials",
     "handshake_complete": "both Hellos",
 }
+_TURNS = {  # bytes that the cloud has said and heard by then
+    START: (0, 0),
+    "nonce_received": (NONCE_SIZE, 0),
+    "identity_test": (NONCE_SIZE, IDENTITY_SIZE),
+    "credentials_received": (NONCE_SIZE + CREDENTIALS_SIZE, IDENTITY_SIZE),
+    "handshake_complete": (NONCE_SIZE + CREDENTIALS_SIZE + 1, IDENTITY_SIZE + 1),
+}
 _D, _C = Direction.DEVICE_TO_CLOUD, Direction.CLOUD_TO_DEVICE
-_WAITS = {0: Phase.IDLE, 1: Phase.HANDSHAKE, 2: Phase.HELLO}  # by the cloud's turn
+_WAITS = (Phase.IDLE, Phase.HANDSHAKE, Phase.HELLO)  # by the cloud's turn
+_AWAITED = {
+    Phase.IDLE: "its nonce",
+    Phase.HANDSHAKE: "its credentials",
+    Phase.HELLO: "its Hello",
+}
+_ENDS = {
+    Ending.CLOSE: "closes",
+    Ending.RESET: "resets the connection",
+    Ending.SILENCE: "falls silent",
+}
 
 
 def recorded_fault(talk: RecordedTalk) -> Fault | None:
@@ -52,7 +69,9 @@ def recorded_fault(talk: RecordedTalk) -> Fault | None:
     if greeting not in (0, NONCE_SIZE) or NONCE_SIZE < said < whole:
         return None
     closes = talk.ended_by is _C
-    ending = Ending.CLOSE if closes else Ending.SILENCE
+    ending = Ending.SILENCE
+    if closes:
+        ending = Ending.RESET if talk.ended_with == "rst" else Ending.CLOSE
     cut = None
     if said == 0:
         cut = Cut(START, ending)
@@ -62,51 +81,52 @@ def recorded_fault(talk: RecordedTalk) -> Fault | None:
         cut = Cut("nonce_received", ending, sends=True)
     elif said == whole and (closes or heard > IDENTITY_SIZE):
         cut = Cut("credentials_received", ending, sends=True)
-    elif said > whole and closes and _session(talk) < _BRIEF:
+    elif said > whole and closes and _since(talk, "credentials_received") < _BRIEF:
         cut = Cut("handshake_complete", ending, sends=True)
-    delay = _delay(talk)
+    if cut is not None and closes:
+        cut = cut._replace(after=_since(talk, cut.at))
+    delays = _delays(talk)
     return Fault(
         name="recorded",
         side=Role.CLOUD,
-        line=_told(cut, delay),
-        script=Script(cut=cut, delay=delay),
+        line=_told(cut, delays),
+        script=Script(cut=cut, delays=delays),
         settings={"describes": ()} if cut is not None else {},
     )
 
 
-def _session(talk: RecordedTalk) -> float:
-    """Seconds from the credentials to the end."""
-    said, seconds = 0, 0.0
+def _since(talk: RecordedTalk, moment: str) -> float:
+    """Seconds from when the cloud was there to its end; what the device said then did not count."""
+    said, heard = _TURNS[moment]
+    totals = {_C: 0, _D: 0}
+    seconds = 0.0
     for item in talk.spoken:
-        if said >= NONCE_SIZE + CREDENTIALS_SIZE:
+        if totals[_C] >= said and totals[_D] >= heard:
             seconds += item.pause
-        said += item.size if item.direction is _C else 0
+        totals[item.direction] += item.size
     return seconds + talk.ending_pause
 
 
-def _delay(talk: RecordedTalk) -> Delay | None:
-    """The longest of the cloud's waits in its handshake, if it is long."""
+def _delays(talk: RecordedTalk) -> tuple[Delay, ...]:
+    """The cloud's waits in its handshake, the network's share of them included."""
     waits: list[float] = []
     before: Direction | None = None
     for item in talk.spoken:
         if item.direction is _C and before is not _C:
             waits.append(item.pause)
         before = item.direction
-    turns = waits[: len(_WAITS)]
-    if not turns or max(turns) < _NOTABLE:
-        return None
-    return Delay(_WAITS[turns.index(max(turns))], max(turns))
+    return tuple(map(Delay, _WAITS, waits))
 
 
-def _told(cut: Cut | None, delay: Delay | None) -> str:
-    parts = []
-    if delay is not None:
-        what = {Phase.IDLE: "its nonce", Phase.HANDSHAKE: "its credentials"}
-        parts.append(f"takes {delay.seconds:.1f} s for {what.get(delay.phase, 'its Hello')}")
+def _told(cut: Cut | None, delays: tuple[Delay, ...]) -> str:
+    parts = [
+        f"takes {delay.seconds:.1f} s for {_AWAITED[delay.phase]}"
+        for delay in delays
+        if delay.seconds >= _NOTABLE
+    ]
     if cut is not None:
-        where = _MOMENTS[cut.at]
-        how = "closes" if cut.ending is Ending.CLOSE else "falls silent"
-        parts.append(f"{how} after {where}")
+        later = f"{cut.after:.1f} s " if cut.after >= _NOTABLE else ""
+        parts.append(f"{_ENDS[cut.ending]} {later}after {_MOMENTS[cut.at]}")
     return "as recorded: " + (", ".join(parts) or "does all of it right")
 
 

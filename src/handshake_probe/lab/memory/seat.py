@@ -86,11 +86,8 @@ class Seat:
         seconds = _THINKS[role]
         if role is Role.DEVICE and phase is Phase.HANDSHAKE:
             seconds += _COMPUTES
-        delay = self._script.delay
-        if delay is not None and delay.phase is phase:
-            self._script = self._script._replace(delay=None)
-            seconds += delay.seconds
-        return seconds
+        delay, self._script = self._script.busy(phase)
+        return seconds + delay
 
     def _start(self) -> None:
         cut = self._script.cut
@@ -223,18 +220,25 @@ class Seat:
 
     def _leave_by(self, cut: Cut) -> None:
         self._left = cut
-        if cut.ending is Ending.CLOSE:
+        if cut.after:
+            self._schedule.after(cut.after, lambda: self._end_by(cut))
+        else:
+            self._end_by(cut)
+
+    def _end_by(self, cut: Cut) -> None:
+        if cut.ending in (Ending.CLOSE, Ending.RESET):
             self._finish()
-        elif cut.ending is Ending.HALF_CLOSE:
+            return
+        if cut.ending is Ending.HALF_CLOSE:
             self.end.close(reads_on=True)
-        if cut.ending is not Ending.CLOSE:
-            self._schedule.after(cut.hold, self._finish)
+        self._schedule.after(cut.hold, self._finish)
 
     def _finish(self) -> None:
         if self.over:
             return
         self.over = True
-        if self._script.resets and self.part.reason in _FAILURES:
+        left_by_reset = self._left is not None and self._left.ending is Ending.RESET
+        if left_by_reset or (self._script.resets and self.part.reason in _FAILURES):
             self.end.abort()
         else:
             self.end.close()
