@@ -6,9 +6,11 @@ import pytest
 
 from frames import CAPTURES
 from handshake_probe import pipeline
+from handshake_probe.capture.inputs import open_capture
 from handshake_probe.keys.keyring import Keyring
 from handshake_probe.model.measurement import Measurement
 from handshake_probe.model.observations import CaptureSeen
+from handshake_probe.pipeline.watching import Watcher
 from handshake_probe.report.watch_rows import Row, back_off, rows
 
 
@@ -45,6 +47,23 @@ def test_where_a_device_is(name: str, step: str, led: str, failing: bool) -> Non
     assert (row.failures > 0) is failing
     assert (row.wait is not None) is failing
     assert row.retry == (f"{row.failures}×{row.wait}s" if failing else "")
+
+
+def test_too_early_to_tell_is_no_end() -> None:
+    """While a handshake runs no verdict says that the capture ends; when it has ended, it does."""
+    path = next(file for file in CAPTURES if file.stem == "healthy-brewskey-device-os-2.3.1")
+    watcher = Watcher("wlan0", Keyring())
+    with open_capture(path) as capture:
+        for frame in capture:
+            watcher.feed([frame])
+            measured = watcher.measurement(frame.time_ns)
+            told = [row.verdict for row in rows(measured, frame.time_ns / 1e9)]
+            if any(v and v.mechanism == "capture_too_short" for v in told):
+                break
+    assert [v.summary for v in told if v] == ["It is still under way: too early to tell."]
+    [row] = rows(measured, frame.time_ns / 1e9, over=True)
+    assert row.verdict is not None
+    assert "The capture ends" in row.verdict.summary
 
 
 def test_a_failed_handshake_flashes_red_for_a_moment() -> None:

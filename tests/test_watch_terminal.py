@@ -136,6 +136,26 @@ def test_keys_choose_and_turn(run: TerminalRun) -> None:
     assert_sound(run)
 
 
+def test_a_capture_that_goes_on_has_not_ended(run: TerminalRun) -> None:
+    """What is open is said to be open, for how long it has been quiet, and never to be cut off."""
+    order = [line[1:].split()[0] for line in run.screen.display if line[1:8] == "192.168"]
+    run.press("j" * order.index(ADDRESSES[6]))
+    run.until(lambda: run.row("──").startswith(f"── {ADDRESSES[6]}"))
+    run.until(lambda: run.shows("still open, no packet for "))
+    assert not run.shows("capture ends")
+
+
+def test_a_verdict_is_read_whole(run: TerminalRun) -> None:
+    """At 80×24 the table makes room for it; on a tall screen it stands below the steps."""
+    run.press("v")
+    run.until(lambda: run.shows("device 1-"))
+    assert sum(line[1:8] == "192.168" for line in run.screen.display) < len(ADDRESSES)
+    run.until(lambda: run.shows("Leave the device's keys alone"))
+    run.press("v")
+    run.resize(200, 60)
+    run.until(lambda: run.shows("│── connects") and run.shows("Leave the device's keys alone"))
+
+
 def test_nothing_flickers(run: TerminalRun) -> None:
     run.read(0.5)
     run.written = b""

@@ -211,7 +211,7 @@ def _own_addresses() -> frozenset[bytes]:
 def _as_lines(watching: Callable[[View], Watching], *, json: bool) -> Measurement:
     lines = Lines(sys.stdout, json=json)
     measurement, state = watching(lines).run(None)
-    lines.show(measurement, rows(measurement, state.now), state)
+    lines.show(measurement, rows(measurement, state.now, over=True), state)
     return measurement
 
 

@@ -55,8 +55,11 @@ STEPS: dict[str, Step] = {
 }
 
 
-def draw_ladder(page: Page, connection: ConnectionReport) -> None:
-    """Draws one connection; a list of lines instead when the page is narrow."""
+def draw_ladder(page: Page, connection: ConnectionReport, still_open: str | None = None) -> None:
+    """Draws one connection; a list of lines instead when the page is narrow.
+
+    `still_open`: what to say of one that had not ended, where the capture has not either.
+    """
     events = connection.events
     hidden = len(events) - _FIRST_STEPS - _LAST_STEPS
     shown = events if hidden <= 1 else [*events[:_FIRST_STEPS], None, *events[-_LAST_STEPS:]]
@@ -67,12 +70,14 @@ def draw_ladder(page: Page, connection: ConnectionReport) -> None:
             draw.remark(f"{page.glyphs.more} {hidden} more steps {page.glyphs.more}", "dim")
         else:
             draw.event(event)
-    draw.remark(*_stop(page, connection))
+    draw.remark(*_stop(page, connection, still_open))
 
 
-def _stop(page: Page, connection: ConnectionReport) -> tuple[str, str]:
+def _stop(page: Page, connection: ConnectionReport, still_open: str | None) -> tuple[str, str]:
     """The last line: who ended it, marked when that is where the handshake stopped."""
     ending = ENDINGS[connection.ended_by]
+    if connection.ended_by is EndedBy.CAPTURE_END and still_open is not None:
+        return still_open, "dim"
     if connection.cause in (Cause.HEALTHY, Cause.UNCLAIMED):
         return ending, "dim"
     symbol = CAUSES[connection.cause].symbol

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from handshake_probe.keys.particle import is_particle_name
 from handshake_probe.model.measurement import ConnectionReport, DeviceReport, Measurement, Verdict
 from handshake_probe.model.observations import ConnectionSeen, DnsSeen, HostSeen, PresenceSeen
-from handshake_probe.model.vocabulary import EndedBy, Stage
+from handshake_probe.model.vocabulary import EndedBy, Mechanism, Stage
 from handshake_probe.report.words import SHORT_ENDINGS
 
 _RUNG_TRIES = 5  # attempts of one length before the firmware waits twice as long
 _LAST_RUNG = 7  # 128 s
 _FLASH = 0.5  # seconds that a flash of the LED is worth telling; it lasts a quarter
 _SILENT = "silent on the LAN"
+_UNDER_WAY = "It is still under way: too early to tell."
+_WAIT = "Wait: what comes next decides it."
 # What these devices call themselves to a DHCP server, and who made their radios.
 _NAMES = ("particle", "photon", "spark")
 _MAKERS = ("94:94:4a", "e0:4f:43", "08:00:28")
@@ -44,6 +49,7 @@ class Row:
     step: str  # where it is, in some 18 columns
     ending: str  # how its newest connection ended; empty while it is open
     since: float | None  # epoch seconds when it came there
+    last: float | None  # epoch seconds of the newest connection's last packet
     failures: int  # attempts in a row without a session, as far as they were seen
     wait: int | None  # seconds that the firmware waits before it tries again; None: it does not
     led: str  # what its LED should show
@@ -65,15 +71,27 @@ def back_off(failures: int) -> int:
     return 1 << min(_LAST_RUNG, (failures - 1) // _RUNG_TRIES)
 
 
-def rows(measurement: Measurement, now: float) -> list[Row]:
+def rows(measurement: Measurement, now: float, *, over: bool = False) -> list[Row]:
     """The devices in the order of their first sign, then those that are there and silent.
 
-    `now`: epoch seconds.
+    Args:
+        measurement: Of what was seen so far.
+        now: Epoch seconds.
+        over: Nothing more will be seen.
     """
     streams = {o.stream: o for o in measurement.observations if isinstance(o, ConnectionSeen)}
     asked = [o for o in measurement.observations if isinstance(o, DnsSeen)]
     told = [_row(device, streams, asked, now) for device in measurement.devices]
+    if not over:
+        told = [dataclasses.replace(row, verdict=_so_far(row.verdict)) for row in told]
     return [*told, *_silent(measurement, {row.address for row in told})]
+
+
+def _so_far(verdict: Verdict | None) -> Verdict | None:
+    """The verdict in the words of a capture that goes on."""
+    if verdict is None or verdict.mechanism is not Mechanism.CAPTURE_TOO_SHORT:
+        return verdict
+    return replace(verdict, summary=_UNDER_WAY, settles=_WAIT, next_steps=[_WAIT])
 
 
 def other_hosts(measurement: Measurement, shown: Sequence[Row]) -> int:
@@ -116,6 +134,7 @@ def _row(
         step=step,
         ending=ending,
         since=since,
+        last=seen.ended if seen is not None else None,
         failures=failures,
         wait=back_off(failures) if failures else None,
         led=led,
@@ -203,6 +222,7 @@ def _lonely(address: str, device_id: str | None, name: str | None, since: float 
         step=_SILENT,
         ending="",
         since=since,
+        last=since,
         failures=0,
         wait=None,
         led="?",

@@ -26,9 +26,12 @@ from handshake_probe.report.words import CAUSES, STYLES, counted
 _KEYS = "↑↓ device   v verdict or steps   q end, with the report"
 _HEADING = ("device", "step", "age", "retry", "LED", "verdict so far")
 _WIDTHS = (15, 18, 4, 6, 14)  # at 80 columns; the verdict takes the rest
-_ROOMY = 110  # columns from which the device's name and the confidence fit in
+_ROOMY = 120  # columns from which the device's name and the confidence fit in
+_WIDE = 160  # columns from which the summary of the verdict does
 _NAME = 22  # columns for it
 _LEAST = 3  # rows of the table, however small the screen
+_TALL = 50  # lines from which steps and verdict stand below each other
+_QUIET = 2.0  # seconds without a packet that are worth telling
 _SHORT = {
     Cause.HEALTHY: "healthy",
     Cause.NETWORK_BLOCKED: "network blocked",
@@ -91,25 +94,35 @@ class Screen:
         """Draw everything anew."""
         self._rows = rows
         width, height = self._console.size
-        lines = [self._title(head, len(rows)), self._heading(width)]
+        lines = [self._title(head, len(rows))]
+        if head.note:
+            lines.append(Text(f"  {visible(head.note)}", "cyan"))
         at = self._at(rows)
-        room = max(_LEAST, (height - 3) // 2)
+        details = self._details(rows[at], now, width, height) if rows else []
+        room = self._room(height - len(lines) - 2, len(details))
         first = min(max(0, at - room // 2), max(0, len(rows) - room))
+        shown = f" {first + 1}-{first + room}/{len(rows)}" if len(rows) > room else ""
+        lines.append(self._heading(width, shown))
         for number, row in enumerate(rows[first : first + room], first):
             lines.append(self._row(row, now, width, selected=number == at))
         if not rows:
             lines.append(Text("  no device yet: is this interface in its path?", "dim"))
-        if len(rows) > room:
-            lines[1] = lines[1] + Text(f" {first + 1}-{first + room} of {len(rows)}", "dim")
         below = height - len(lines) - 1
         if rows and below > 1:
-            lines += self._details(rows[at], width, below)
+            lines += _fitting(details, below, from_end=not self._verdict)
         lines += [Text()] * (height - 1 - len(lines))
         lines = [*lines[: height - 1], Text(_KEYS, "reverse")]
         for line in lines:
             line.no_wrap = True
             line.truncate(width, overflow="ellipsis")
         self._live.update(Text("\n").join(lines), refresh=True)
+
+    def _room(self, height: int, details: int) -> int:
+        """How many rows to show: half the screen at most, fewer for a verdict to be read."""
+        half = max(_LEAST, height // 2)
+        if self._verdict:
+            return max(_LEAST, min(half, height - details))
+        return half
 
     def _at(self, rows: Sequence[Row]) -> int:
         """The position of the selected device: the first until one is chosen."""
@@ -132,12 +145,11 @@ class Screen:
         title = Text(" · ".join(parts), "bold")
         if head.dropped:
             title += Text(f" · {head.dropped:,} LOST", "bold red")
-        if head.note:
-            title += Text(f" · {visible(head.note)}", "cyan")
         return title
 
-    def _heading(self, width: int) -> Text:
-        line = self._line([Text(word) for word in _HEADING], width, " ")
+    def _heading(self, width: int, shown: str) -> Text:
+        device, *others = map(Text, _HEADING)
+        line = self._line([device + Text(shown), *others], width, " ")
         line.stylize("dim")
         return line
 
@@ -151,7 +163,7 @@ class Screen:
             Text(_age(now - row.since) if row.since is not None else ""),
             Text(row.retry),
             Text(row.led),
-            _verdict_cell(row, roomy=width >= _ROOMY),
+            _verdict_cell(row, width),
         ]
         line = self._line(cells, width, "▶" if selected else " ")
         if selected:
@@ -169,43 +181,58 @@ class Screen:
             line += cell + Text(" ")
         return line + cells[-1]
 
-    def _details(self, row: Row, width: int, height: int) -> list[Text]:
-        """The steps of the newest connection or the whole verdict, as far as there is room."""
+    def _details(self, row: Row, now: float, width: int, height: int) -> list[Text]:
+        """The steps of the newest connection or the whole verdict; both on a large screen."""
         form = io.StringIO()
         color = {} if self._console.no_color else {"CLICOLOR_FORCE": "1", "TERM": "xterm-256color"}
         page = Page(form, {"COLUMNS": str(min(width, READABLE_WIDTH)), **color})
         if row.verdict is None:
             page.line("It is on the network, and has not asked for the cloud yet.", indent=2)
-        elif self._verdict or row.connection is None:
-            show_verdict(page, row.verdict)
-            show_consequences(page, row.verdict)
         else:
-            draw_ladder(page, row.connection)
-            page.line(row.verdict.summary, indent=2)
+            both = height >= _TALL
+            steps = row.connection is not None and (both or not self._verdict)
+            if steps and row.connection is not None:
+                draw_ladder(page, row.connection, _still_open(row, now))
+            if steps and not both:
+                page.line(row.verdict.summary, indent=2)
+            elif steps:
+                page.blank()
+            if both or not steps:
+                show_verdict(page, row.verdict)
+                show_consequences(page, row.verdict)
         lines = [Text.from_ansi(line) for line in form.getvalue().splitlines()]
         told = [row.address, row.name or "", row.device_id or "", row.vendor or ""]
         title = " · ".join(visible(part) for part in told if part)
         rule = Text(f"── {title} ".ljust(width, "─"), "dim")
-        return [rule, *_fitting(lines, height - 1, from_end=not self._verdict)]
+        return [rule, *lines]
 
 
 def _fitting(lines: list[Text], height: int, *, from_end: bool) -> list[Text]:
-    """The lines that there is room for: the first one, and the last ones of a ladder."""
+    """The lines that there is room for: of a ladder the first two and the last ones."""
     if len(lines) <= height:
         return lines
-    if from_end and height > 1:
-        return [lines[0], *lines[len(lines) - height + 1 :]]
-    return lines[:height]
+    more = Text(f"    … {len(lines) - height + 1} lines more; a larger window shows them", "dim")
+    if not from_end or height < _LEAST + 3:
+        return [*lines[: height - 1], more]
+    return [*lines[:2], more, *lines[len(lines) - height + 3 :]]
 
 
-def _verdict_cell(row: Row, *, roomy: bool) -> Text:
+def _still_open(row: Row, now: float) -> str:
+    """Of a connection that has not ended: how long it has been quiet."""
+    quiet = now - row.last if row.last is not None else 0.0
+    return "still open" if quiet < _QUIET else f"still open, no packet for {_age(quiet)}"
+
+
+def _verdict_cell(row: Row, width: int) -> Text:
     verdict = row.verdict
     if verdict is None:
         return Text("-")
     symbol = CAUSES[verdict.cause].symbol
     sign = {"good": "✓", "bad": "✗", "warning": "!", "unknown": "?"}[symbol]
-    sure = f", {verdict.confidence}" if roomy and verdict.cause is not Cause.INCONCLUSIVE else ""
-    return Text(f"{sign} {_SHORT[verdict.cause]}{sure}", STYLES[symbol])
+    unsure = width < _ROOMY or verdict.cause is Cause.INCONCLUSIVE
+    sure = "" if unsure else f", {verdict.confidence}"
+    told = Text(f"{sign} {_SHORT[verdict.cause]}{sure}", STYLES[symbol])
+    return told + Text(f"  {verdict.summary}", "dim") if width >= _WIDE else told
 
 
 def _age(seconds: float) -> str:
