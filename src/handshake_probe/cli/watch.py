@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import sys
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from handshake_probe.capture.live import (
     open_live,
     open_live_stream,
 )
-from handshake_probe.capture.live_interfaces import Interface, interfaces
+from handshake_probe.capture.live_interfaces import Interface, interfaces, own_addresses
 from handshake_probe.capture.live_privilege import step_down, user_to_become
 from handshake_probe.capture.live_record import Recorder
 from handshake_probe.cli import complaints
@@ -151,9 +150,12 @@ def command(
             return complaints.expected(error, f"{_RIGHTS}; {_HELP}")
         except HandshakeProbeError as error:
             return complaints.expected(error, _HELP)
-        own = _own_addresses() if with_probe else frozenset()
+        # Those of a capture from elsewhere are not known, unless it is this machine that probes.
+        own = own_addresses() if with_probe or interface is not None else frozenset()
         who = _step_down(recorder)
-        watcher = Watcher(source.name, keyring, frozenset(ports), time.time_ns(), own)
+        watcher = Watcher(
+            source.name, keyring, frozenset(ports), time.time_ns(), own, probes=with_probe
+        )
         screen = form == "text" and usable(sys.stdout)
         told: list[str] = []
         tell = told.append if screen else complaints.say
@@ -164,7 +166,7 @@ def command(
         complaints.say(f"watching {source.name}{through}{who}; Ctrl-C ends with the report")
         limits = Limits(duration, until is not None)
         try:
-            watching = partial(Watching, source, watcher, limits, recorder, probe or _alone)
+            watching = partial(Watching, source, watcher, limits, recorder, probe or _alone, tell)
             if screen:
                 measurement = _on_screen(watching, source, told)
             else:
@@ -201,11 +203,6 @@ def _step_down(recorder: Recorder | None) -> str:
     if recorder is not None:
         recorder.give_to(user.user, user.group)
     return f", {step_down(user)}"
-
-
-def _own_addresses() -> frozenset[bytes]:
-    addresses = (text.partition("%")[0] for item in interfaces() for text in item.addresses)
-    return frozenset(ipaddress.ip_address(text).packed for text in addresses)
 
 
 def _as_lines(watching: Callable[[View], Watching], *, json: bool) -> Measurement:

@@ -24,6 +24,8 @@ from handshake_probe.report.watch_rows import Row, rows
 _TICK = 1.0  # seconds after which all is judged anew though nothing came: silence counts
 _SOONEST = 0.2  # seconds between two verdicts when much comes
 _SHARE = 5  # of the time, one part of so many may go into verdicts
+_ALONE = 30.0  # seconds after which the absence of others' packets is worth a hint
+_HINT = "only own packets and broadcasts so far: try"
 _HELD = 2.0  # seconds that a verdict must stand to be the end of `--until verdict`
 
 
@@ -68,10 +70,13 @@ class Watching:
         limits: Limits,
         recorder: Recorder | None,
         beside: Callable[[Measurement, list[Row]], Measurement],
+        tell: Callable[[str], None],
         view: View,
     ) -> None:
         self._source, self._watcher, self._view = source, watcher, view
         self._limits, self._recorder, self._beside = limits, recorder, beside
+        self._tell = tell
+        self._lonely: bool | None = None  # None: not known yet
         self._began = self._arrived = time.monotonic()
         self._judged_at = self._verdict_since = -_TICK
         self._cost = 0.0
@@ -95,6 +100,7 @@ class Watching:
                     self._keys(keyboard)
                 if self._source in ready:
                     self._take()
+                self._look_for_others()
                 self._judge()
         return self._finish()
 
@@ -115,6 +121,18 @@ class Watching:
         self._watcher.feed(frames)
         if self._recorder is not None:
             self._recorder.write(frames)
+
+    def _look_for_others(self) -> None:
+        """Say so when this machine seems to stand beside the path, and when that was wrong."""
+        if self._source.how == "stream" or self._lonely is False:
+            return
+        if self._watcher.others:
+            if self._lonely:
+                self._tell("packets of others pass here now")
+            self._lonely = False
+        elif self._lonely is None and time.monotonic() - self._began >= _ALONE:
+            self._lonely = True
+            self._tell(f"{_HINT} 'handshake-probe doctor -i {self._source.name}'")
 
     def _now_ns(self) -> int:
         """The time on the clock of the frames: another machine's may be another one."""

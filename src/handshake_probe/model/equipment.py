@@ -27,6 +27,10 @@ class Equipment(msgspec.Struct, frozen=True, kw_only=True):
     version: str  # of this program
     items: list[Item]
 
+    def and_(self, item: Item) -> Equipment:
+        """The same with one item more."""
+        return msgspec.structs.replace(self, items=[*self.items, item])
+
     @property
     def usable(self) -> bool:
         """Whether all that is essential works."""

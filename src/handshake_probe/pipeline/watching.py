@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from handshake_probe.capture.facts import CaptureFacts
+from handshake_probe.capture.live_path import between_others
 from handshake_probe.diagnose.document import rfc3339
 from handshake_probe.keys.keyring import Keyring
 from handshake_probe.model.measurement import Measurement, Source
@@ -53,7 +54,8 @@ class Watcher:
         keyring: The keys to try, from `load_keys`.
         ports: Cloud ports besides 5683.
         began_ns: When it began, nanoseconds since the epoch.
-        own: Addresses whose own calls and questions are passed over: a probe's from this machine.
+        own: The addresses of this machine.
+        probes: This machine probes: its own calls and questions are passed over.
     """
 
     def __init__(
@@ -63,11 +65,16 @@ class Watcher:
         ports: frozenset[int] = frozenset(),
         began_ns: int = 0,
         own: frozenset[bytes] = frozenset(),
+        *,
+        probes: bool = False,
     ) -> None:
         self.ports = frozenset({CLOUD_PORT}) | ports
         self.facts = CaptureFacts("live")
         self._name, self._keyring, self._began_ns = name, keyring, began_ns
         self._own, self._served = own, self.ports | _ASKED
+        self._probes = probes
+        self.others = False
+        """Whether a packet between two other machines was seen."""
         self._tried = keys_to_try(keyring)
         self._reading = Reading()
         self._flows = FlowTable(self.ports.__contains__)
@@ -89,7 +96,8 @@ class Watcher:
         if isinstance(packet, Skipped):
             reading.skipped[packet.reason] += 1
             return
-        if isinstance(packet, Segment | Datagram) and self._own and self._is_own(packet):
+        self.others = self.others or between_others(packet, self._own)
+        if isinstance(packet, Segment | Datagram) and self._probes and self._is_own(packet):
             return
         self.changes += 1
         if isinstance(packet, Segment):
