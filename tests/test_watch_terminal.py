@@ -112,6 +112,8 @@ def test_the_window_may_change(run: TerminalRun) -> None:
             assert_sound(run)
         assert run.process.poll() is None
     run.until(lambda: run.shows("likely"))  # there is room for it
+    run.resize(62, 24)
+    run.until(lambda: run.shows("✗ network blo") and not run.shows("LED"))
 
 
 def test_keys_choose_and_turn(run: TerminalRun) -> None:

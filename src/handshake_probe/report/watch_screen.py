@@ -26,6 +26,8 @@ from handshake_probe.report.words import CAUSES, STYLES, counted
 _KEYS = "↑↓ device   v verdict or steps   q end, with the report"
 _HEADING = ("device", "step", "age", "retry", "LED", "verdict so far")
 _WIDTHS = (15, 18, 4, 6, 14)  # at 80 columns; the verdict takes the rest
+_LED = 4  # the column that a narrow screen can best do without
+_ENOUGH = 80  # columns from which it is shown
 _ROOMY = 120  # columns from which the device's name and the confidence fit in
 _WIDE = 160  # columns from which the summary of the verdict does
 _NAME = 22  # columns for it
@@ -176,7 +178,9 @@ class Screen:
             widths[0] += _NAME
             widths[1] += width // 20
         line = Text(mark)
-        for cell, columns in zip(cells, widths, strict=False):
+        for number, (cell, columns) in enumerate(zip(cells, widths, strict=False)):
+            if number == _LED and width < _ENOUGH:
+                continue
             cell.truncate(columns, overflow="ellipsis", pad=True)
             line += cell + Text(" ")
         return line + cells[-1]
