@@ -19,7 +19,7 @@ FILTERS = ("not ether multicast", "")
 _ENOUGH = 1000  # packets between others after which no more is learned
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Overheard:
     """What passed between others."""
 

@@ -78,7 +78,7 @@ class Player:
         self._entry = entry
         self._ends_at: float | None = None
         self._half_closed = False
-        self._left = False  # by the script
+        self._left: Ending | None = None  # how, when by the script
         self._gone = False  # without a word
         self._reading: asyncio.Task[bytes] | None = None
         self._loop = asyncio.get_running_loop()
@@ -230,7 +230,7 @@ class Player:
             await asyncio.sleep(seconds)
 
     async def _leave_by(self, cut: Cut) -> None:
-        self._left = True
+        self._left = cut.ending
         self._entry.say(self._clock(), f"    fault: {cut.ending.replace('_', ' ')}")
         if cut.after:
             await self._swallow(cut.after)
@@ -264,7 +264,7 @@ class Player:
     def _abandon(self) -> None:
         """End it at once, saying goodbye as far as that goes without waiting."""
         now, phase = self._clock(), self._connection.phase
-        if self._left:
+        if self._left is not None:
             return
         if phase is Phase.SESSION:
             self._tell(self._end_session(now))
@@ -282,10 +282,8 @@ class Player:
 
     @property
     def _resets(self) -> bool:
-        cut = self._script.cut
-        if self._left:
-            return cut is not None and cut.ending is Ending.RESET
-        return self._script.resets and self._part.reason in _FAILURES
+        refuses = self._script.resets and self._part.reason in _FAILURES
+        return refuses or self._left is Ending.RESET
 
     def _half_close(self) -> None:
         if not self._half_closed:
