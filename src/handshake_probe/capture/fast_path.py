@@ -6,344 +6,26 @@ what one would have done alone.
 
 from __future__ import annotations
 
-import re
 import struct
 import weakref
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from handshake_probe.packets.path import ControlPacket, DirectionFacts, PathFacts
-from handshake_probe.packets.plain import PlainConnection, PlainSide
-from handshake_probe.packets.tcp_options import TcpOptions, read_options
-from handshake_probe.packets.units import (
-    Direction,
-    Endpoint,
-    Segment,
-    StreamData,
-    StreamEnd,
-    TcpFlags,
-)
-from handshake_probe.protocol.pieces import CLOUD, DEVICE, DirectedPiece, Heard, Run
+from handshake_probe.capture.fast_path_form import PlainStory, Written
+from handshake_probe.packets.plain import PlainConnection
+from handshake_probe.packets.units import Endpoint
 
 if TYPE_CHECKING:
     import ctypes
 
-
-class PlainStory(NamedTuple):
-    """All there is to say of a connection in which nothing odd happened."""
-
-    facts: PathFacts
-    pieces: WrittenPieces
-
-
 _ROOM: Final = 1 << 20  # bytes; one connection takes at most some 60 kB
-# A connection as `write_connection` of fast_path.c has it: its numbers; ends (12) and MACs of
-# device's and cloud's packets (12, 12); answers awaited; of both sides controls and recent packets;
-# pieces, what kinds they are; of both sides the data.
-_HEAD: Final = struct.Struct("=72q12s12s12s")
-_NUMBERS: Final = 72
-_SIDE_AT: Final = (12, 34)
-_TIMED: Final = struct.Struct("=I4xq")
-_CONTROL: Final = struct.Struct("=QqIIHHBBB40sx")
-_RECENT: Final = struct.Struct("=QqIIIIHHBB12s6x")
-_PIECE: Final = struct.Struct("=QqIII4x")
-_HEARD: Final = struct.Struct("=Qq4xI8x")  # frame, time, length of a piece
-_TIMED_ROOM, _CONTROL_ROOM, _RECENT_ROOM = 8, 2, 8
-_TIMED_AT: Final = _HEAD.size
-_SIDES_AT: Final = _TIMED_AT + _TIMED_ROOM * _TIMED.size
-_RECENT_AT: Final = _CONTROL_ROOM * _CONTROL.size
-_SIDE_SIZE: Final = _RECENT_AT + _RECENT_ROOM * _RECENT.size
-_PIECES_AT: Final = _SIDES_AT + 2 * _SIDE_SIZE
-_DIRECTIONS: Final = (Direction.DEVICE_TO_CLOUD, Direction.CLOUD_TO_DEVICE)
-_RECORDS: Final = re.compile(b"[" + DEVICE + CLOUD + b"]*")
-_ACK: Final = int(TcpFlags.ACK)
 _FUNCTIONS: Final = {
     "fast_path_write_parted": "pz",
     "fast_path_hand_over": "cpz",
     "fast_path_hand_over_any": "pz",
     "fast_path_note_start": "ipz",
 }
-
-
-class _Side(NamedTuple):
-    """The numbers of one side, as `write_side` has them."""
-
-    base: int
-    begun: int
-    next: int
-    acked: int
-    finished: int
-    stamped: int
-    ttl: int
-    packets: int
-    segments: int
-    last_frame: int
-    last_ns: int
-    first_data_frame: int
-    first_data_ns: int
-    last_data_frame: int
-    last_data_ns: int
-    claim_frame: int
-    claim_ns: int
-    acked_frame: int
-    acked_ns: int
-    controls: int
-    recents: int
-    length: int
-
-
-class WrittenPieces:
-    """The pieces of a connection, read when they are asked for: see `protocol.pieces.Pieces`."""
-
-    __slots__ = ("_begins", "_kinds", "_start", "_written")
-
-    def __init__(self, written: bytes, start: int, kinds: bytes, begins: tuple[int, int]) -> None:
-        self._written, self._start = written, start
-        self._kinds = kinds  # senders, and 2 more unless it is a record
-        self._begins = begins  # where both sides' data begin
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-        return len(self._kinds)
-
-    def __getitem__(self, at: int) -> DirectedPiece:
-        """Read one.
-
-        Raises:
-            IndexError: there are no so many.
-        """
-        if not 0 <= at < len(self._kinds):
-            raise IndexError(at)
-        frame, time_ns, offset, length, side = _PIECE.unpack_from(
-            self._written, self._start + at * _PIECE.size
-        )
-        if not length:
-            return _DIRECTIONS[side], StreamEnd(offset, "fin", frame, time_ns)
-        begin = self._begins[side] + offset
-        data = self._written[begin : begin + length]
-        return _DIRECTIONS[side], StreamData(offset, data, frame, time_ns)
-
-    def heard(self, start: int, end: int) -> Iterable[Heard]:
-        """See `Pieces`."""
-        first = self._start + start * _PIECE.size
-        written = self._written[first : self._start + end * _PIECE.size]
-        return map(Heard._make, _HEARD.iter_unpack(written))
-
-    def run(self, start: int) -> Run:
-        """See `Pieces`."""
-        found = _RECORDS.match(self._kinds, start)
-        return Run(found[0] if found else b"", start, self)
-
-
-class _Written:
-    """One connection as it was written."""
-
-    def __init__(self, written: bytes, at: int) -> None:
-        self.written, self.at = written, at
-        self.head = head = _HEAD.unpack_from(written, at)
-        self.size: int = head[0]
-        self.number: int = head[1]
-        self.rank: int = head[2]
-        self.sides = tuple(_Side._make(head[at : at + 22]) for at in _SIDE_AT)
-        ends, *self.macs = head[_NUMBERS:]
-        self.ends = (
-            Endpoint(ends[0:4], ends[8] << 8 | ends[9]),
-            Endpoint(ends[4:8], ends[10] << 8 | ends[11]),
-        )
-
-    def story(self) -> PlainStory:
-        """Read facts and pieces."""
-        first_frame, first_ns, last_frame, last_ns, established, trip, _, count = self.head[4:12]
-        facts = PathFacts(
-            self.number,
-            *self.ends,
-            first_frame,
-            first_ns,
-            last_frame,
-            last_ns,
-            midstream=False,
-            orientation_known=True,
-            established_ns=_known(established),
-            min_rtt_ns=_known(trip),
-            directions={_DIRECTIONS[0]: self._facts(0), _DIRECTIONS[1]: self._facts(1)},
-        )
-        return PlainStory(facts, self._pieces(count))
-
-    def _facts(self, index: int) -> DirectionFacts:
-        side = self.sides[index]
-        if not side.begun:
-            return DirectionFacts()
-        source = self.macs[index][6:]
-        with_data = side.segments > 0
-        return DirectionFacts(
-            packets=side.packets,
-            captured_bytes=side.length,
-            sent_up_to=side.next if with_data else 0,
-            claimed_up_to=side.next,
-            acknowledged_up_to=side.acked,
-            data_segments=side.segments,
-            first_data_ns=side.first_data_ns if with_data else None,
-            first_data_frame=side.first_data_frame if with_data else None,
-            last_data_ns=side.last_data_ns if with_data else None,
-            last_data_frame=side.last_data_frame if with_data else None,
-            last_packet_ns=side.last_ns,
-            last_packet_frame=side.last_frame,
-            controls=[
-                ControlPacket(
-                    frame,
-                    time_ns,
-                    flags,
-                    sequence,
-                    acknowledgment if flags & _ACK else None,
-                    0,
-                    ttl,
-                    ip_id,
-                    window,
-                    *_options(options[:length]),
-                    source,
-                )
-                for (
-                    frame,
-                    time_ns,
-                    sequence,
-                    acknowledgment,
-                    window,
-                    ip_id,
-                    flags,
-                    ttl,
-                    length,
-                    options,
-                ) in self._controls(index)
-            ],
-            ttls=Counter({side.ttl: side.packets}),
-            link_sources=Counter({source: side.packets}),
-            uses_timestamps=bool(side.stamped),
-        )
-
-    def _controls(self, index: int) -> Iterator[tuple[Any, ...]]:
-        start = self.at + _SIDES_AT + index * _SIDE_SIZE
-        end = start + self.sides[index].controls * _CONTROL.size
-        return _CONTROL.iter_unpack(self.written[start:end])
-
-    def _pieces(self, count: int) -> WrittenPieces:
-        start = self.at + _PIECES_AT
-        kinds = start + count * _PIECE.size
-        data = kinds + count
-        begins = data, data + self.sides[0].length
-        return WrittenPieces(self.written, start, self.written[kinds:data], begins)
-
-    def connection(self) -> PlainConnection:
-        """Read everything that following segments may need."""
-        waiting, count = self.head[10:12]
-        start = self.at + _TIMED_AT
-        unanswered = list(_TIMED.iter_unpack(self.written[start : start + waiting * _TIMED.size]))
-        at = self.at + _PIECES_AT + count * (_PIECE.size + 1)
-        datas = []
-        for side in self.sides:
-            datas.append(self.written[at : at + side.length])
-            at += side.length
-        story = self.story()
-        device, cloud = (self._side(index, datas[index], story) for index in (0, 1))
-        return PlainConnection(
-            story.facts,
-            [story.pieces[at] for at in range(len(story.pieces))],
-            self.rank,
-            unanswered,
-            device,
-            cloud,
-        )
-
-    def _side(self, index: int, data: bytes, story: PlainStory) -> PlainSide:
-        side = self.sides[index]
-        if not side.begun:
-            return PlainSide(None, None, False, [], b"", (0, 0), (0, 0), None)
-        controls = list(self._controls(index))
-        fin = controls[1] if side.finished else None
-        start = self.at + _SIDES_AT + index * _SIDE_SIZE + _RECENT_AT
-        end = start + side.recents * _RECENT.size
-        return PlainSide(
-            base=side.base,
-            syn=self._syn(index, controls[0]),
-            finished=bool(side.finished),
-            recent=[
-                self._recent(index, values, data, controls)
-                for values in _RECENT.iter_unpack(self.written[start:end])
-            ],
-            data=data,
-            claimed=(side.claim_frame, side.claim_ns),
-            acknowledged=(side.acked_frame, side.acked_ns),
-            fin=fin[:2] if fin else None,
-        )
-
-    def _syn(self, index: int, control: tuple[Any, ...]) -> Segment:
-        frame, time_ns, _, _, window, ip_id, flags, ttl, length, options = control
-        acknowledgment = self.sides[0].base + 1 & 0xFFFF_FFFF if flags & _ACK else 0
-        return self._segment(
-            index,
-            (frame, time_ns, self.sides[index].base, acknowledgment, flags, window, ttl, ip_id),
-            options[:length],
-            b"",
-        )
-
-    def _recent(
-        self, index: int, values: tuple[Any, ...], data: bytes, controls: list[tuple[Any, ...]]
-    ) -> Segment:
-        (
-            frame,
-            time_ns,
-            sequence,
-            acknowledgment,
-            at,
-            length,
-            window,
-            ip_id,
-            flags,
-            used,
-            options,
-        ) = values
-        if used > len(options):  # only a SYN has so many
-            options = controls[0][-1]
-        return self._segment(
-            index,
-            (
-                frame,
-                time_ns,
-                sequence,
-                acknowledgment,
-                flags,
-                window,
-                self.sides[index].ttl,
-                ip_id,
-            ),
-            options[:used],
-            data[at : at + length],
-        )
-
-    def _segment(
-        self, index: int, numbers: tuple[int, ...], options: bytes, payload: bytes
-    ) -> Segment:
-        frame, time_ns, sequence, acknowledgment, flags, window, ttl, ip_id = numbers
-        macs = self.macs[index]
-        return Segment(
-            frame,
-            time_ns,
-            self.head[3],
-            self.ends[index],
-            self.ends[1 - index],
-            sequence,
-            acknowledgment,
-            flags,
-            window,
-            options,
-            payload,
-            len(payload),
-            ttl,
-            ip_id,
-            macs[6:],
-            macs[:6],
-        )
 
 
 class FastPath:
@@ -370,7 +52,7 @@ class FastPath:
         while size := self._library.fast_path_write_parted(self.address, self._buffer, _ROOM):
             written, at = self._written(size), 0
             while at < size:
-                connection = _Written(written, at)
+                connection = Written(written, at)
                 yield connection.rank, connection.story()
                 at += connection.size
 
@@ -401,7 +83,7 @@ class FastPath:
         return self._read(write(self.address, sequence, self._buffer, _ROOM))
 
     def _read(self, size: int) -> PlainConnection | None:
-        return _Written(self._written(size), 0).connection() if size else None
+        return Written(self._written(size), 0).connection() if size else None
 
     def _written(self, size: int) -> bytes:
         return self._string_at(self._buffer, size)
@@ -428,15 +110,6 @@ def declare(library: ctypes.CDLL) -> None:
         function = getattr(library, name)
         function.argtypes = (ctypes.c_void_p, *(types[letter] for letter in arguments))
         function.restype = ctypes.c_size_t
-
-
-def _known(value: int) -> int | None:
-    return value if value >= 0 else None
-
-
-@cache
-def _options(options: bytes) -> TcpOptions:
-    return read_options(options)
 
 
 @cache
