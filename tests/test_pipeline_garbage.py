@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import random
+import shutil
 from pathlib import Path
 
 import pytest
+from scripts.bench.captures import dense, write
 
 from handshake_probe.keys.keyring import Keyring
 from handshake_probe.pipeline import analyze, load_keys
@@ -38,16 +40,30 @@ def test_no_cycles_are_left_behind(capture: Path) -> None:
     assert left_behind(capture, keyring) == 0
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_nor_are_they_by_a_damaged_capture(tmp_path: Path, seed: int) -> None:
+def damage(capture: Path, seed: int) -> None:
+    """Turn over one bit in every third frame or so."""
     rng = random.Random(seed)
-    data = bytearray((CAPTURES / "healthy-heavy-packet-loss.pcap").read_bytes())
+    data = bytearray(capture.read_bytes())
     at = 24
     while at < len(data):
         length = int.from_bytes(data[at + 8 : at + 12], "little")
         if rng.random() < 0.3:
             data[at + 16 + rng.randrange(length)] ^= 1 << rng.randrange(8)
         at += 16 + length
-    capture = tmp_path / "damaged.pcap"
     capture.write_bytes(data)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_nor_are_they_by_a_damaged_capture(tmp_path: Path, seed: int) -> None:
+    capture = tmp_path / "damaged.pcap"
+    shutil.copy(CAPTURES / "healthy-heavy-packet-loss.pcap", capture)
+    damage(capture, seed)
     assert left_behind(capture, Keyring()) == 0
+
+
+def test_nor_is_the_table_of_a_large_captures_connections(tmp_path: Path) -> None:
+    """Large enough for the fast path, whose buffers are types of ctypes: a few objects."""
+    capture = tmp_path / "large.pcap"
+    write(capture, dense(40))
+    damage(capture, 1)
+    assert left_behind(capture, Keyring()) < 50

@@ -99,6 +99,8 @@ class Following:
 
     def finish(self) -> list[FlowPiece]:
         """End the connections of the flow table; return their last pieces."""
+        if self._fast is not None:
+            self._fast.when_full = lambda: None  # what was to be called leads back to this object
         return self._table.finish()
 
     def rest(self) -> Iterator[Ended]:
