@@ -150,9 +150,9 @@ class FlowTable:
             self._part(first, pieces)
 
     @property
-    def has_ended(self) -> bool:
-        """Whether `take_ended` has anything to return."""
-        return bool(self._ended)
+    def ended(self) -> int:
+        """How many connections `take_ended` would return."""
+        return len(self._ended)
 
     def take_ended(self) -> list[Connection]:
         """Return what was parted with to make room; facts and pieces of these are complete.

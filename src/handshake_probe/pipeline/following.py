@@ -17,6 +17,7 @@ from handshake_probe.packets.units import Endpoint, Icmp, Segment
 from handshake_probe.protocol.pieces import Pieces
 
 _LIMITS = Limits()
+_MANY = 256  # connections taken at a time
 
 
 class Ended(NamedTuple):
@@ -35,6 +36,7 @@ class Following:
     ) -> None:
         self._table = FlowTable(ports.__contains__, limits)
         self._fast = fast
+        self._together = fast is not None  # until there is too much for the fast path
         self._told: set[int] = set()  # starts of connections that the flow table follows
         if fast is not None:
             shared = fast.shared
@@ -51,14 +53,14 @@ class Following:
         return self._table.evicted
 
     @property
-    def has_ended(self) -> bool:
-        """Whether `take_ended` has anything to return."""
-        return self._table.has_ended or (self._fast is not None and self._fast.shared.parted > 0)
+    def many_ended(self) -> bool:
+        """Whether it is time for `take_ended`."""
+        return self._table.ended >= _MANY
 
     def feed(self, segment: Segment) -> list[FlowPiece]:
         """Take the next segment that is left; return the pieces that became known."""
         fast, table = self._fast, self._table
-        if fast is None:
+        if fast is None or not self._together:
             return table.feed(segment)
         pieces = self._reclaim(fast, segment.source, segment.destination)
         shared = fast.shared
@@ -80,13 +82,17 @@ class Following:
         table.feed_icmp(icmp)
         return pieces
 
-    def take_ended(self) -> list[Ended]:
-        """Return the connections that were parted with, first those that were closed first."""
+    def take_ended(self) -> tuple[list[FlowPiece], list[Ended]]:
+        """Return the connections that were parted with, those closed first before the others.
+
+        Before them, the last pieces of those that the flow table parted with just now.
+        """
         pieces: list[FlowPiece] = []
         ended: list[tuple[int, Ended]] = []
         if self._fast is not None:
-            self._table.closings = self._fast.shared.closings
-            self._table.part_closed(pieces)
+            if self._together:
+                self._table.closings = self._fast.shared.closings
+                self._table.part_closed(pieces)
             ended = [
                 (rank, Ended(facts, True, told)) for rank, (facts, told) in self._fast.parted()
             ]
@@ -95,7 +101,7 @@ class Following:
             for connection in self._table.take_ended()
         ]
         ended.sort(key=lambda item: item[0])
-        return [item for _, item in ended]
+        return pieces, [item for _, item in ended]
 
     def finish(self) -> list[FlowPiece]:
         """End the connections of the flow table; return their last pieces."""
@@ -115,17 +121,15 @@ class Following:
         """Take over the connection between two ends; all of them when there are too many."""
         shared = fast.shared
         pieces: list[FlowPiece] = []
-        if not shared.kept:
-            return pieces
         if (
-            shared.kept + shared.kept_elsewhere >= shared.limit
+            shared.off
+            or shared.kept + shared.kept_elsewhere >= shared.limit
             or shared.bare + shared.bare_elsewhere >= shared.bare_limit
         ):
-            shared.off = 1
-        if shared.off:
+            shared.off, self._together = 1, False
             while (plain := fast.hand_over_any()) is not None:
                 pieces += self._table.adopt(plain)
-        elif (plain := fast.hand_over(one, other)) is not None:
+        elif shared.kept and (plain := fast.hand_over(one, other)) is not None:
             pieces += self._adopt(fast, plain)
         return pieces
 

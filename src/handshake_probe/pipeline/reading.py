@@ -139,7 +139,9 @@ def read_capture(
             reading.events[facts.number] = transcript.events
 
     def part() -> None:
-        for ended in flows.take_ended():
+        pieces, parted = flows.take_ended()
+        watch(pieces)
+        for ended in parted:
             keep(ended)
 
     flows.when_full(part)
@@ -150,7 +152,7 @@ def read_capture(
                     pieces = flows.feed(packet)
                     if pieces:
                         watch(pieces)
-                    if flows.has_ended:
+                    if flows.many_ended:
                         part()
                 else:
                     reading.shapes.feed(packet)
