@@ -256,12 +256,14 @@ def test_tshark_reads_the_client_hello(tmp_path: Path) -> None:
     assert not read.get("_ws.malformed")
 
 
-def through(rules: str, probe: Probe = greet, *, host: str = "router") -> UdpProbed:
+def through(
+    rules: str, probe: Probe = greet, *, host: str = "router", waits: tuple[float, ...] = QUICK
+) -> UdpProbed:
     """Ask a UDP echo outside, with these rules of a host on the way."""
 
     async def run(sockets: tuple[socket.socket, socket.socket]) -> UdpProbed:
         async with serving(lambda data: [data], sockets=sockets) as target:
-            return await probe(target, ids(), waits=QUICK)
+            return await probe(target, ids(), waits=waits)
 
     with home() as net:
         net.filter(host, rules)
@@ -293,7 +295,7 @@ def test_a_router_that_drops() -> None:
 
 @needs_network
 def test_a_path_that_carries_it() -> None:
-    assert through("").outcome == "answered"
+    assert through("", waits=(2.0, 4.0)).outcome == "answered"  # who carries it may be busy
 
 
 @needs_network
