@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from handshake_probe.diagnose.heard import Heard
@@ -9,6 +10,8 @@ from handshake_probe.model.observations import SessionSeen
 from handshake_probe.packets.units import Direction
 from handshake_probe.protocol import events as ev
 from handshake_probe.protocol.kinds import Kind
+
+_ByKind = defaultdict[str, list[ev.Message]]
 
 ONE_BLOCK = 16  # bytes
 # What the cloud says on its own account; its ids are its own and answer nothing.
@@ -25,58 +28,55 @@ def observe_session(heard: Heard) -> SessionSeen | None:
     unheard = gap.records if gap else {}
     device = [m for m in messages if m.direction is Direction.DEVICE_TO_CLOUD]
     cloud = [m for m in messages if m.direction is Direction.CLOUD_TO_DEVICE]
-    hello = _first(device, Kind.HELLO)
+    told, answered = _by_kind(device), _by_kind(cloud)
+    hello = _first(told, Kind.HELLO)
     details = hello.details if hello else {}
-    requests = [m for m in cloud if m.kind == Kind.DESCRIBE_REQUEST]
     # What answered a request before a gap may be in the gap.
-    recent = [m for m in device if gap is None or m.frame >= gap.frame]
+    recent = told if gap is None else _by_kind([m for m in device if m.frame >= gap.frame])
     return SessionSeen(
         proven=keys.proven,
         messages=len(messages) + sum(between.messages for between in unheard.values()),
         device_hello=hello.frame if hello else None,
-        server_hello=_frame(cloud, Kind.HELLO),
+        server_hello=_frame(answered, Kind.HELLO),
         device_os=_text(details.get("device_os")),
         platform_id=_number(details.get("platform_id")),
         product_id=_number(details.get("product_id")),
         hello_seed=_text(details.get("seed")),
-        claim_code=[
-            m.frame for m in device if m.kind == Kind.CLAIM_CODE and not m.details.get("erased")
-        ],
-        claim_confirmed=_frame(cloud, Kind.CLAIM_CONFIRMED),
-        safe_mode=_frame(device, Kind.SAFE_MODE),
-        key_error=next(
-            (_number(m.details.get("error_mask")) for m in device if m.kind == Kind.KEY_ERROR), None
-        ),
-        goodbye=_frame(device, Kind.GOODBYE),
-        describe_requested=[m.frame for m in requests],
-        describe_refused=_reply_to_describe(device, Kind.REFUSAL),
-        describe_answered=_frame(device, Kind.DESCRIBE),
-        describe_acknowledged=_reply_to_describe(device, Kind.ACK),
-        pings_unanswered=_unanswered(recent, cloud, Kind.PING),
-        requests_unanswered=_unanswered(recent, cloud, Kind.TIME_REQUEST, Kind.SUBSCRIBE),
+        claim_code=[m.frame for m in told[Kind.CLAIM_CODE] if not m.details.get("erased")],
+        claim_confirmed=_frame(answered, Kind.CLAIM_CONFIRMED),
+        safe_mode=_frame(told, Kind.SAFE_MODE),
+        key_error=next((_number(m.details.get("error_mask")) for m in told[Kind.KEY_ERROR]), None),
+        goodbye=_frame(told, Kind.GOODBYE),
+        describe_requested=[m.frame for m in answered[Kind.DESCRIBE_REQUEST]],
+        describe_refused=_reply_to_describe(told, Kind.REFUSAL),
+        describe_answered=_frame(told, Kind.DESCRIBE),
+        describe_acknowledged=_reply_to_describe(told, Kind.ACK),
+        pings_unanswered=_unanswered(recent, answered, Kind.PING),
+        requests_unanswered=_unanswered(recent, answered, Kind.TIME_REQUEST, Kind.SUBSCRIBE),
         last_exchange=_last_exchange(device, cloud, unheard),
-        cloud_chain_broken=_chain_broken(heard.events),
+        cloud_chain_broken=_chain_broken(heard.events) if _any_garbage(heard, answered) else 0,
     )
 
 
-def _first(messages: Iterable[ev.Message], kind: Kind) -> ev.Message | None:
-    return next((m for m in messages if m.kind == kind), None)
+def _by_kind(messages: Iterable[ev.Message]) -> _ByKind:
+    kinds: _ByKind = defaultdict(list)
+    for message in messages:
+        kinds[message.kind].append(message)
+    return kinds
 
 
-def _frame(messages: Iterable[ev.Message], kind: Kind) -> int | None:
+def _first(messages: _ByKind, kind: Kind) -> ev.Message | None:
+    return next(iter(messages[kind]), None)
+
+
+def _frame(messages: _ByKind, kind: Kind) -> int | None:
     found = _first(messages, kind)
     return found.frame if found else None
 
 
-def _reply_to_describe(messages: Iterable[ev.Message], kind: Kind) -> int | None:
-    return next(
-        (
-            m.frame
-            for m in messages
-            if m.kind == kind and m.details.get("answers") == Kind.DESCRIBE_REQUEST
-        ),
-        None,
-    )
+def _reply_to_describe(messages: _ByKind, kind: Kind) -> int | None:
+    answers = (m.frame for m in messages[kind] if m.details.get("answers") == Kind.DESCRIBE_REQUEST)
+    return next(answers, None)
 
 
 def _text(value: str | int | bool | None) -> str | None:
@@ -87,13 +87,18 @@ def _number(value: str | int | bool | None) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _unanswered(device: list[ev.Message], cloud: list[ev.Message], *kinds: Kind) -> int:
+def _unanswered(device: _ByKind, cloud: _ByKind, *kinds: Kind) -> int:
     """Confirmable messages of these kinds that the cloud answered with nothing of their id."""
-    answered = {m.details.get("message_id") for m in cloud if m.kind not in NEW_TALK}
-    return sum(
-        m.kind in kinds and m.details.get("message_id") not in answered and not m.truncated_head
-        for m in device
-    )
+    asked = [m for kind in kinds for m in device[kind] if not m.truncated_head]
+    if not asked:
+        return 0
+    answered = {
+        m.details.get("message_id")
+        for kind, messages in cloud.items()
+        if kind not in NEW_TALK
+        for m in messages
+    }
+    return sum(m.details.get("message_id") not in answered for m in asked)
 
 
 def _last_exchange(
@@ -109,6 +114,10 @@ def _last_exchange(
         if between.last is not None:
             times[direction] = max(times[direction], between.last.time_ns)
     return min(times.values()) / 1e9
+
+
+def _any_garbage(heard: Heard, cloud: _ByKind) -> bool:
+    return bool(heard.flaws or cloud[Kind.MALFORMED] or cloud[Kind.UNKNOWN])
 
 
 def _chain_broken(events: Sequence[ev.Event]) -> int:
@@ -132,8 +141,10 @@ def _chain_broken(events: Sequence[ev.Event]) -> int:
     if not good.get(min(good, default=0)):
         return 0  # the first record carries the session's own IV: a wrong chain spares it
     bad = [index for index, is_good in good.items() if not is_good]
+    if not bad:
+        return 0
     after_longer = [index for index in good if lengths.get(index - 1, 0) > ONE_BLOCK]
     all_others = [index for index in good if index != min(good)]
-    if bad and (bad == after_longer or (bad == all_others and len(bad) > 1)):
+    if bad == after_longer or (bad == all_others and len(bad) > 1):
         return len(bad)
     return 0
