@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from handshake_probe.packets.units import (
 from handshake_probe.protocol import events as ev
 from handshake_probe.protocol.coap import CoapMessage, Option, Type, encode
 from handshake_probe.protocol.layouts import split_session
+from handshake_probe.protocol.log import FIRST_UNREAD
 from handshake_probe.protocol.pieces import ListedPieces
 from handshake_probe.protocol.seal import Seal, encrypt_record, frame_record
 from handshake_probe.protocol.transcript import Transcript
@@ -133,7 +135,24 @@ def test_all_at_once_is_one_by_one(
         else:
             transcript.feed_all(ListedPieces(pieces[start:stop]))
     transcript.finish(10**9, 10**6)
-    assert transcript.events == one_by_one(KEYRINGS[keys], pieces, midstream=midstream)
+    expected = one_by_one(KEYRINGS[keys], pieces, midstream=midstream)
+    assert transcript.events == expected
+    assert repr(transcript.events) == repr(expected)  # which tells the order in mappings, too
+
+
+@pytest.mark.parametrize("first", list(Direction))
+def test_directions_are_left_out_in_the_order_they_came(first: Direction) -> None:
+    """The device speaks until no more first records are kept, then one of the two, then both."""
+    path, record = Path(), frame_record(bytes(16))
+    turns = [*HANDSHAKE, *[(DEVICE, record)] * FIRST_UNREAD]
+    turns += [(direction, record) for direction in (first, DEVICE, CLOUD) for _ in range(20)]
+    pieces = [piece for turn in turns for piece in path.data(*turn)]
+    transcript = Transcript(Keyring())
+    transcript.feed_all(ListedPieces(pieces))
+    for events in (transcript.events, one_by_one(Keyring(), pieces, midstream=False)):
+        [gap] = [event for event in events if isinstance(event, ev.LeftOut)]
+        assert next(iter(gap.records)) is first
+        assert len(gap.records) == 2
 
 
 def test_a_long_session_of_whole_records_is_taken_at_once() -> None:

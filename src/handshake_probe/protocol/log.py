@@ -8,7 +8,7 @@ and the last, whether any was bad.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from handshake_probe.packets.units import Direction
 from handshake_probe.protocol.events import (
@@ -34,9 +34,10 @@ _TALK = (RecordSeen, RecordBad, Message, FramingLost)
 class EventLog:
     """Takes events in order; `events` is what is left of them."""
 
-    __slots__ = ("_first", "_last", "_left_out", "_limits", "_talk")
+    __slots__ = ("_first", "_last", "_left_out", "_limits", "_talk", "told")
 
     def __init__(self) -> None:
+        self.told: list[Event] = []  # what `add` took since its user last put a new list here
         self._first: list[Event] = []
         self._last: deque[Event] | None = None
         self._left_out: dict[Direction, RecordsLeftOut] = {}
@@ -45,6 +46,7 @@ class EventLog:
 
     def add(self, event: Event) -> None:
         """Take the next event."""
+        self.told.append(event)
         if type(event) in _TALK:
             self.add_talk((event,))
             return
@@ -55,6 +57,11 @@ class EventLog:
         else:
             self._last.append(event)
             self._shorten(self._last)
+
+    def add_all(self, events: Iterable[Event]) -> None:
+        """Take the next events as they come."""
+        for event in events:
+            self.add(event)
 
     def add_talk(self, talk: Sequence[Event]) -> None:
         """Take records and what they say, in order, and nothing else."""
@@ -92,7 +99,8 @@ class EventLog:
             for event in self._last:
                 self._leave_out(event)
             self._last.clear()
-            for sender in (DEVICE, CLOUD):
+            begun_by_device = run.senders.startswith(DEVICE, kept)
+            for sender in (DEVICE, CLOUD) if begun_by_device else (CLOUD, DEVICE):
                 places = run.ends(sender, kept, edge)
                 if places is not None:
                     [whose], count = sender, run.senders.count(sender, kept, edge)

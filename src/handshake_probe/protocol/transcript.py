@@ -8,48 +8,31 @@ did raises.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from handshake_probe.keys.keyring import Keyring
 from handshake_probe.packets.units import Direction, StreamData, StreamEnd, StreamPiece
-from handshake_probe.protocol import layouts
 from handshake_probe.protocol.decryptor import Decryptor
-from handshake_probe.protocol.device_trials import try_credentials
 from handshake_probe.protocol.events import (
-    BlockState,
-    CredentialsOddSize,
-    CredentialsReceived,
-    CredentialsShort,
     Ended,
     Event,
     FramingFound,
     FramingLost,
-    IdentitySent,
-    IdentityShort,
-    NonceReceived,
-    NonceShort,
     RecordSeen,
-    SurplusAfterNonce,
 )
 from handshake_probe.protocol.log import EventLog
-from handshake_probe.protocol.nonce import inspect_nonce
 from handshake_probe.protocol.pieces import CLOUD, DEVICE, Pieces, Run
 from handshake_probe.protocol.records import (
     Found,
     Lost,
     Record,
-    is_chain,
     is_record,
 )
 from handshake_probe.protocol.shape import Opening
-from handshake_probe.protocol.side import EXCERPT, HELD, Side
+from handshake_probe.protocol.side import Side
 from handshake_probe.protocol.state import Step
 from handshake_probe.protocol.stream import Mark
-from handshake_probe.protocol.trials import try_identity, try_signature
+from handshake_probe.protocol.watched_handshake import WatchedHandshake
 
 _CLOUD, _DEVICE = Direction.CLOUD_TO_DEVICE, Direction.DEVICE_TO_CLOUD
-_LOST_EXCERPT = 40
-_ID_KNOWN = (BlockState.OPENED, BlockState.UNPROVEN)
 
 
 class Transcript:
@@ -71,17 +54,17 @@ class Transcript:
         self._device = Side(_DEVICE, midstream=midstream)
         self._decryptor = Decryptor()
         self._log = EventLog()
-        self._told: list[Event] = []  # by the call that runs
+        self._handshake = WatchedHandshake(
+            self._keyring,
+            self._cloud,
+            self._device,
+            self._decryptor,
+            self._log,
+            midstream=midstream,
+        )
         self._flowing = False  # nothing but records is awaited from either side
         self._fed = False
         self._final = False
-        self._nonce: NonceReceived | None = None
-        self._nonce_settled = midstream  # received, or known to stay short
-        self._surplus = 0  # bytes the cloud sent after the nonce before the device spoke
-        self._identity_passed = False
-        self._credentials_passed = False
-        self._credentials_settled = midstream
-        self._sent_keys: tuple[bytes, ...] = ()
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -94,7 +77,7 @@ class Transcript:
     def feed(self, direction: Direction, piece: StreamPiece) -> list[Event]:
         """Take the next piece of one direction, in capture order; return the new events."""
         told: list[Event] = []
-        self._told = told
+        self._log.told = told
         if self._flowing and self._follow(direction, piece):
             return told
         if self._opening is None:
@@ -103,7 +86,7 @@ class Transcript:
             handshake = self._opening.add(direction, piece)
             if handshake is not None:
                 self._begin(midstream=not handshake)
-                self._told = told
+                self._log.told = told
                 self._read_held(self._opening)
         return told
 
@@ -132,8 +115,8 @@ class Transcript:
         return (
             self._cloud.follows
             and self._device.follows
-            and self._may_read_records(self._device)
-            and (first is _DEVICE or self._may_read_records(self._cloud))
+            and self._handshake.may_read_records(self._device)
+            and (first is _DEVICE or self._handshake.may_read_records(self._cloud))
             and not self._decryptor.waits
         )
 
@@ -170,14 +153,6 @@ class Transcript:
         self._say_record(direction, side.reader.follow(piece))
         return True
 
-    def _tell(self, event: Event) -> None:
-        self._told.append(event)
-        self._log.add(event)
-
-    def _tell_all(self, events: Iterable[Event]) -> None:
-        for event in events:
-            self._tell(event)
-
     def _read_held(self, opening: Opening) -> None:
         self._opening = None
         for direction, piece in opening.held:
@@ -188,32 +163,28 @@ class Transcript:
         side = self._cloud if direction is _CLOUD else self._device
         if isinstance(piece, StreamEnd):
             mark = Mark(piece.frame, piece.time_ns)
-            self._say_short(side, mark)
+            self._handshake.end(side, mark)
             self._advance()
             frame, time_ns = mark
-            self._tell(Ended(frame=frame, time_ns=time_ns, direction=direction, kind=piece.kind))
+            self._log.add(Ended(frame=frame, time_ns=time_ns, direction=direction, kind=piece.kind))
         else:
             first = side is self._device and side.position == 0
             side.append(piece)
             if first and isinstance(piece, StreamData):
-                self._say_surplus(Mark(piece.frame, piece.time_ns))
+                self._handshake.hear_device(Mark(piece.frame, piece.time_ns))
             self._advance()
 
     def finish(self, time_ns: int, frame: int) -> list[Event]:
         """Say that no more pieces come; return the events that had waited for more."""
         told: list[Event] = []
-        self._told = told
+        self._log.told = told
         if self._opening is not None:
             self._read_held(self._opening)
         if self._fed and not self._final:
             mark = Mark(frame, time_ns)
-            self._say_short(self._cloud, mark)
+            self._handshake.end(self._cloud, mark)
             self._advance()
-            self._say_short(self._device, mark)
-            self._say_short(self._cloud, mark)
-            if not self._device.position:
-                self._say_surplus(mark)
-            self._say_odd_size(mark)
+            self._handshake.finish(mark)
             self._final = True
             self._advance()
         return told
@@ -223,206 +194,26 @@ class Transcript:
         device, cloud = self._device, self._cloud
         if not (device.waits or cloud.waits):
             return
-        while (device.awaits_step or cloud.awaits_step) and self._take_step():
-            pass
+        self._handshake.take_steps()
         for side in (device, cloud):
             reads = side.step is Step.RECORDS and side.waits
-            if reads and (self._final or self._may_read_records(side)):
+            if reads and (self._final or self._handshake.may_read_records(side)):
                 for item in side.reader.drain(final=self._final):
                     self._say_record(side.direction, item)
         self._flowing = (
             device.step is cloud.step is Step.RECORDS
-            and self._may_read_records(device)
-            and self._may_read_records(cloud)
+            and self._handshake.may_read_records(device)
+            and self._handshake.may_read_records(cloud)
         )
-
-    def _may_read_records(self, side: Side) -> bool:
-        if side.overflows:
-            return True
-        if side is self._device:
-            return self._credentials_settled
-        return not self._credentials_passed or self._device.position > layouts.IDENTITY_SIZE
-
-    def _take_step(self) -> bool:
-        """Take one step of the handshake if its bytes are whole and its turn has come."""
-        cloud, device = self._cloud, self._device
-        if not self._nonce_settled and cloud.has(Step.NONCE, borne_out=device.received > 0):
-            self._take_nonce()
-        elif self._nonce_settled and device.has(
-            Step.IDENTITY, borne_out=cloud.position > layouts.NONCE_SIZE
-        ):
-            self._take_identity()
-        elif (
-            self._identity_passed
-            and cloud.has(Step.CREDENTIALS, borne_out=device.position > layouts.IDENTITY_SIZE)
-            and not self._is_foreign()
-        ):
-            self._take_credentials()
-        elif device.step is not Step.RECORDS and device.overflows:
-            self._give_up(device)
-        elif cloud.step is not Step.RECORDS and cloud.overflows:
-            self._give_up(cloud)
-        else:
-            return False
-        return True
-
-    def _is_foreign(self) -> bool:
-        """Tell whether what follows the nonce is the rest of some other protocol's greeting.
-
-        Credentials answer an identity: what came before it, or goes on with a text, is none.
-        """
-        flawed = self._nonce is not None and bool(self._nonce.flaws)
-        return self._surplus >= (1 if flawed else layouts.CREDENTIALS_SIZE)
-
-    def _take_nonce(self) -> None:
-        beginning, waiting = self._cloud.beginning, self._cloud.buffer.captured
-        taken = self._cloud.buffer.take(layouts.NONCE_SIZE)
-        flaws, looks_like = inspect_nonce(beginning)
-        self._nonce = NonceReceived(
-            frame=taken.mark.frame,
-            time_ns=taken.mark.time_ns,
-            nonce=taken.data,
-            flaws=flaws,
-            looks_like=looks_like,
-            excerpt=beginning if flaws else b"",
-            surplus=0 if self._device.position else waiting - len(taken.data or taken.head),
-        )
-        self._tell(self._nonce)
-        self._cloud.advance()
-        self._nonce_settled = True
-
-    def _take_identity(self) -> None:
-        taken = self._device.buffer.take(layouts.IDENTITY_SIZE)
-        nonce = self._nonce
-        early = nonce is None or (nonce.nonce is not None and taken.mark.frame < nonce.frame)
-        self._tell(
-            IdentitySent(
-                frame=taken.mark.frame,
-                time_ns=taken.mark.time_ns,
-                blob=taken.data,
-                pieces=taken.pieces,
-                before_nonce=early,
-            )
-        )
-        self._device.advance()
-        self._identity_passed = True
-        if taken.data is not None:
-            tests = list(
-                try_identity(self._keyring, taken.data, nonce.nonce if nonce else None, taken.mark)
-            )
-            self._tell_all(tests)
-            self._sent_keys = tuple(
-                test.device_key for test in tests if test.device_key and test.state in _ID_KNOWN
-            )
-
-    def _take_credentials(self) -> None:
-        ciphertext = self._cloud.buffer.take(layouts.CIPHERTEXT_SIZE)
-        signature = self._cloud.buffer.take(layouts.SIGNATURE_SIZE)
-        mark = signature.mark
-        self._tell(
-            CredentialsReceived(
-                frame=mark.frame,
-                time_ns=mark.time_ns,
-                ciphertext=ciphertext.data,
-                signature=signature.data,
-            )
-        )
-        self._cloud.advance()
-        self._credentials_passed = self._credentials_settled = True
-        mac = None
-        if signature.data is not None:
-            signed = try_signature(self._keyring, signature.data, mark)
-            self._tell_all(signed.events)
-            mac = signed.mac
-        if ciphertext.data is not None:
-            opened = try_credentials(self._keyring, ciphertext.data, mac, self._sent_keys, mark)
-            self._tell_all(opened.events)
-            self._tell_all(self._decryptor.learn(opened.candidates, mark))
-
-    def _give_up(self, side: Side) -> None:
-        """Take a side that sends far more than a handshake holds for some other protocol."""
-        first = side.buffer.first_mark()
-        self._tell(
-            FramingLost(
-                frame=first.frame,
-                time_ns=first.time_ns,
-                direction=side.direction,
-                offset=side.buffer.offset,
-                problem="bad_length",
-                excerpt=side.buffer.peek(_LOST_EXCERPT),
-            )
-        )
-        side.give_up()
-        if side is self._cloud:
-            self._nonce_settled = self._credentials_settled = True
-
-    def _say_short(self, side: Side, mark: Mark) -> None:
-        """Say, once, that a side's step stayed short now that no more bytes come."""
-        if side.short or side.step is Step.RECORDS:
-            return
-        received, frame, time_ns = side.buffer.captured, mark.frame, mark.time_ns
-        if side.step is Step.NONCE and not self._nonce_settled:
-            start = side.beginning
-            looks_like = inspect_nonce(start).looks_like
-            self._tell(
-                NonceShort(
-                    frame=frame,
-                    time_ns=time_ns,
-                    received=received,
-                    looks_like=looks_like,
-                    excerpt=start,
-                )
-            )
-            self._nonce_settled = self._credentials_settled = side.short = True
-        elif side.step is Step.IDENTITY and 0 < len(side.buffer) < layouts.IDENTITY_SIZE:
-            self._tell(IdentityShort(frame=frame, time_ns=time_ns, received=received))
-            side.short = True
-        elif side.step is Step.CREDENTIALS and self._identity_passed:
-            answered = received - self._surplus
-            if answered and not self._is_foreign():
-                excerpt = side.buffer.peek(self._surplus + EXCERPT)[self._surplus :]
-                self._tell(
-                    CredentialsShort(
-                        frame=frame, time_ns=time_ns, received=answered, excerpt=excerpt
-                    )
-                )
-            self._credentials_settled = side.short = True
-
-    def _say_surplus(self, mark: Mark) -> None:
-        """Say how much came after the nonce before the device spoke, unless it is known."""
-        nonce = self._nonce
-        if nonce is None or nonce.nonce is None or self._cloud.step is not Step.CREDENTIALS:
-            return
-        self._surplus = self._cloud.buffer.captured
-        if self._surplus > nonce.surplus:
-            excerpt = self._cloud.beginning if nonce.flaws else b""
-            self._tell(
-                SurplusAfterNonce(
-                    frame=mark.frame, time_ns=mark.time_ns, received=self._surplus, excerpt=excerpt
-                )
-            )
-
-    def _say_odd_size(self, mark: Mark) -> None:
-        """Say that more than the credentials came although the device never spoke again."""
-        cloud = self._cloud
-        if not self._credentials_passed or self._may_read_records(cloud):
-            return
-        waiting = cloud.buffer.peek(HELD)
-        if waiting and not is_chain(waiting):
-            received = layouts.CREDENTIALS_SIZE + cloud.buffer.captured
-            self._tell(
-                CredentialsOddSize(frame=mark.frame, time_ns=mark.time_ns, received=received)
-            )
-            cloud.buffer.take(len(cloud.buffer))
 
     def _say_record(self, direction: Direction, item: Record | Lost | Found) -> None:
         if isinstance(item, Record):
-            self._tell(_seen(direction, item))
-            self._tell_all(self._decryptor.read(direction, item))
+            self._log.add(_seen(direction, item))
+            self._log.add_all(self._decryptor.read(direction, item))
             return
         frame, time_ns = item.mark
         if isinstance(item, Lost):
-            self._tell(
+            self._log.add(
                 FramingLost(
                     frame=frame,
                     time_ns=time_ns,
@@ -433,7 +224,7 @@ class Transcript:
                 )
             )
         else:
-            self._tell(
+            self._log.add(
                 FramingFound(frame=frame, time_ns=time_ns, direction=direction, offset=item.offset)
             )
 
