@@ -48,6 +48,17 @@ class WrittenPieces:
         data = self._written[begin : begin + length]
         return DIRECTIONS[side], StreamData(offset, data, frame, time_ns)
 
+    def data(self, start: int, end: int) -> Iterable[tuple[Direction, StreamData]]:
+        """See `Pieces`."""
+        written, begins = self._written, self._begins
+        rows = PIECE.iter_unpack(
+            written[self._start + start * PIECE.size : self._start + end * PIECE.size]
+        )
+        for frame, time_ns, offset, length, side in rows:
+            begin = begins[side] + offset
+            data = written[begin : begin + length]
+            yield DIRECTIONS[side], StreamData(offset, data, frame, time_ns)
+
     def heard(self, start: int, end: int) -> Iterable[Heard]:
         """See `Pieces`."""
         first = self._start + start * PIECE.size

@@ -31,8 +31,11 @@ class Pieces(Protocol):
     def __getitem__(self, at: int, /) -> DirectedPiece:
         """Return one."""
 
+    def data(self, start: int, end: int) -> Iterable[tuple[Direction, StreamData]]:
+        """Return some in a row, which are data."""
+
     def heard(self, start: int, end: int) -> Iterable[Heard]:
-        """Return of some in a row, which are data, what there is to say without their bytes."""
+        """Return of the same what there is to say without their bytes."""
 
     def run(self, start: int) -> Run:
         """Return those from `start` on that are exactly one legal record each."""
@@ -44,6 +47,10 @@ class Run(NamedTuple):
     senders: bytes  # DEVICE or CLOUD, one byte for each
     start: int  # of the run in `pieces`
     pieces: Pieces
+
+    def all(self) -> Iterable[tuple[Direction, StreamData]]:
+        """Return all of them."""
+        return self.pieces.data(self.start, self.start + len(self.senders))
 
     def heard(self, start: int, end: int) -> Iterable[Heard]:
         """See `Pieces`."""
@@ -75,10 +82,15 @@ class ListedPieces:
         """Return one."""
         return self._pieces[at]
 
+    def data(self, start: int, end: int) -> Iterable[tuple[Direction, StreamData]]:
+        """See `Pieces`."""
+        for direction, piece in self._pieces[start:end]:
+            assert isinstance(piece, StreamData)
+            yield direction, piece
+
     def heard(self, start: int, end: int) -> Iterable[Heard]:
         """See `Pieces`."""
-        for _, piece in self._pieces[start:end]:
-            assert isinstance(piece, StreamData)
+        for _, piece in self.data(start, end):
             yield Heard(piece.frame, piece.time_ns, len(piece.data))
 
     def run(self, start: int) -> Run:

@@ -135,7 +135,7 @@ class Transcript:
             return
         records = [
             (direction, (cloud if direction is _CLOUD else device).follow(piece))
-            for direction, piece in map(run.piece, range(count))
+            for direction, piece in run.all()
         ]
         said = self._decryptor.session.read_all(records)
         talk: list[Event] = []
