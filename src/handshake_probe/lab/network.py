@@ -22,6 +22,7 @@ from handshake_probe.errors import HandshakeProbeError
 T = TypeVar("T")
 
 TOOLS = ("ip", "nft", "tcpdump")
+_ICMP_LIMITS = ("ipv4/icmp_ratelimit", "ipv6/icmp/ratelimit")  # milliseconds between two; 0: none
 
 _CLONE_NEWNET = 0x40000000
 _NAMESPACES = Path("/run/netns")
@@ -88,6 +89,8 @@ class Network:
         wanted = quiet if ipv6 else {"disable_ipv6": "1"}
         for kind in ("all", "default"):
             self.set(host, {f"ipv6/conf/{kind}/{name}": value for name, value in wanted.items()})
+        # With a limit, which ICMP errors are seen would depend on how busy this machine is.
+        self.set(host, dict.fromkeys(_ICMP_LIMITS, "0"), where_present=True)
         self.configure(host, "link set lo up")
 
     def set(self, host: str, settings: Mapping[str, str], *, where_present: bool = False) -> None:
