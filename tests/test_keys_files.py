@@ -332,6 +332,23 @@ def test_other_sizes_and_encryption_are_refused() -> None:
         read_key("p384", private(other_curve, Encoding.DER, PKCS8))
 
 
+def test_the_end_of_a_longer_modulus_is_no_moved_key() -> None:
+    big = rsa.generate_private_key(65537, 3072)
+    n = big.public_key().public_numbers().n.to_bytes(384, "big")
+    for inner in (DEVICE, CLOUD):
+        end = inner.public_key().public_numbers().n.to_bytes(inner.key_size // 8, "big")
+        longer = n[: -len(end)] + end
+        for data in (
+            private(big, Encoding.DER, PKCS1),
+            private(big, Encoding.DER, PKCS8),
+            big.public_key().public_bytes(Encoding.DER, SPKI),
+        ):
+            changed = data.replace(n, longer)
+            for cut in (0, 1, 300):
+                with pytest.raises(KeyFileError):
+                    read_key("big", changed[: len(changed) - cut])
+
+
 def test_server_slot_gives_the_address() -> None:
     key = read_key("slot", SERVER_SLOT)
     assert key.address == AddressRecord(AddressKind.DOMAIN, "device.spark.io", None, None)

@@ -18,9 +18,12 @@ from handshake_probe.keys.structures import RsaPrivate, RsaPublic
 _EXPONENT_DER = b"\x02\x03\x01\x00\x01"
 _INTEGER_TAG = b"\x02"
 
-# Where INTEGER 65537 lies in a slot that is right, and the size of n before it.
+# Where INTEGER 65537 lies in a slot that is right, the size of n before it, and n's own header:
+# without it, the end of a longer modulus would pass for one of these keys.
 _DEVICE_EXPONENT_AT, _DEVICE_SIZE = 139, DEVICE_BITS // 8
+_DEVICE_N_HEADER = bytes.fromhex("02818100")
 _SERVER_EXPONENT_AT, _SERVER_SIZE = 289, CLOUD_BITS // 8
+_SERVER_N_HEADER = bytes.fromhex("0282010100")
 
 
 def recover_shifted(source: Source) -> KeyFile | None:
@@ -37,7 +40,7 @@ def recover_shifted(source: Source) -> KeyFile | None:
 
 
 def _device(source: Source, at: int) -> KeyFile | None:
-    n = _modulus(source.data, at, _DEVICE_SIZE)
+    n = _modulus(source.data, at, _DEVICE_SIZE, _DEVICE_N_HEADER)
     if n is None:
         return None
     reader = DerReader(source.data, at, len(source.data))
@@ -64,7 +67,7 @@ def _device(source: Source, at: int) -> KeyFile | None:
 
 
 def _server(source: Source, at: int) -> KeyFile | None:
-    n = _modulus(source.data, at, _SERVER_SIZE)
+    n = _modulus(source.data, at, _SERVER_SIZE, _SERVER_N_HEADER)
     shift = at - _SERVER_EXPONENT_AT
     if n is None or shift == 0:
         return None
@@ -72,11 +75,20 @@ def _server(source: Source, at: int) -> KeyFile | None:
     return public_key_file(_told(source, shift), key)
 
 
-def _modulus(data: bytes, end: int, size: int) -> int | None:
-    """The integer of `size` bytes before `end`, if it may be a modulus."""
-    if end < size:
+def _modulus(data: bytes, end: int, size: int, header: bytes) -> int | None:
+    """The integer of `size` bytes before `end`, if it may be a modulus and is one whole INTEGER.
+
+    Of what is there of its header at least half must be right: the slot may start behind it, and
+    a byte of it may be damaged.
+    """
+    start = end - size
+    if start < 0:
         return None
-    n = int.from_bytes(data[end - size : end], "big")
+    before = data[max(0, start - len(header)) : start]
+    right = sum(a == b for a, b in zip(reversed(before), reversed(header), strict=False))
+    if 2 * right < len(before):
+        return None
+    n = int.from_bytes(data[start:end], "big")
     return n if modulus_flaw(n, 8 * size) is None else None
 
 
