@@ -57,7 +57,8 @@ async def meet(
     """Stand in for a device at a cloud of the lab."""
     told = Told()
     sound = cloud_settings(vectors.cloud_key(), register, manner)
-    cloud = Cloud(replace(sound, patience=QUICK_CLOUD), told.journal(), fault=quick(fault), seed=1)
+    patience = QUICK_CLOUD._replace(describe=3.0)  # the device's patience ends first
+    cloud = Cloud(replace(sound, patience=patience), told.journal(), fault=quick(fault), seed=1)
     with listen("127.0.0.1", 0) as listener:
         serving = asyncio.create_task(cloud.serve(listener))
         target = endpoint_of(listener.getsockname())

@@ -10,7 +10,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
 
+import observed
 import vectors
+from handshake_probe.diagnose.entries import tell
 from handshake_probe.diagnose.heard import Heard
 from handshake_probe.diagnose.observe_session import observe_session
 from handshake_probe.diagnose.observe_steps import read_records
@@ -120,6 +122,36 @@ def test_an_endless_session_is_bounded(monkeypatch: pytest.MonkeyPatch, answered
     assert session.messages == (600 if answered else 597)
     assert session.pings_unanswered == (0 if answered else 3)
     assert read_records(Heard.of(events), DEVICE).count == 300
+
+
+@pytest.mark.parametrize("keyring", [Keyring(), vectors.ALL_KEYS], ids=["none", "all"])
+@pytest.mark.parametrize("count", [2, 12, 13, 28, 29, 30, 200])
+def test_the_ladder_tells_of_every_record(
+    monkeypatch: pytest.MonkeyPatch, keyring: Keyring, count: int
+) -> None:
+    monkeypatch.setattr(log, "FIRST_KEPT", 40)
+    monkeypatch.setattr(log, "LAST_KEPT", 40)
+    feed, talk = Feed(keyring), Talk()
+    for direction, data in HANDSHAKE:
+        feed.say(direction, data)
+    for number in range(count):
+        direction = CLOUD if number % 2 else DEVICE
+        feed.say(direction, talk.record(direction, message(Type.CON, number)))
+    seen = observed.connection().seen()
+    listed = [
+        entry
+        for entry in tell(seen, Heard.of(feed.transcript.events)).events
+        if "record" in entry.event
+    ]
+    assert sum(entry.records or 1 for entry in listed) == count
+    frames = [entry.frame for entry in listed]
+    assert frames == sorted(frames)
+    first, last = len(HANDSHAKE) + 1, len(HANDSHAKE) + count
+    assert frames[0] == first
+    assert frames[-4:] == list(range(max(first, last - 3), last + 1))
+    gaps = [entry for entry in listed if entry.records]
+    assert len(gaps) == (count > (28 if keyring is vectors.ALL_KEYS else 12))
+    assert all(entry.frame == last - 4 for entry in gaps)
 
 
 STEP = ev.Ended(frame=1, time_ns=1, direction=DEVICE, kind="fin")

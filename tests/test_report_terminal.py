@@ -223,12 +223,21 @@ def test_the_ladder_shows_steps_bytes_times_frames_and_who_stopped() -> None:
 
 def test_a_long_ladder_is_folded() -> None:
     many = [EventEntry(event="something_new", frame=n, t=n / 10) for n in range(1, 201)]
+    many[100] = EventEntry(event="records_unlisted", frame=101, t=10.1, records=1000)
     seen = documents.connection(Cause.INCONCLUSIVE, events=many)
     judged = documents.verdict(Cause.INCONCLUSIVE)
     text = told(documents.measurement(documents.device(judged, connections=[seen])))
     assert text.count("something new") == 13
-    assert "… 187 more steps …" in text
+    assert "… 1186 more steps …" in text
     assert "frame 200" in text
+
+
+def test_unlisted_records_are_counted_in_words() -> None:
+    few = [EventEntry(event="records_unlisted", frame=7, t=0.5, records=32)]
+    seen = documents.connection(Cause.INCONCLUSIVE, events=few)
+    judged = documents.verdict(Cause.INCONCLUSIVE)
+    text = told(documents.measurement(documents.device(judged, connections=[seen])))
+    assert re.search(r"│ 32 more encrypted messages +│ +\+0\.500 s  frame 7$", text, re.MULTILINE)
 
 
 def test_a_healthy_connection_is_not_marked_as_stopped() -> None:

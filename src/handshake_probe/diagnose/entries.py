@@ -11,9 +11,11 @@ from handshake_probe.model.measurement import EventEntry, MessageEntry
 from handshake_probe.model.observations import ConnectionSeen, ControlSeen
 from handshake_probe.packets.units import Direction
 from handshake_probe.protocol import events as ev
-from handshake_probe.protocol.events import RecordSeen
+from handshake_probe.protocol.events import LeftOut, RecordSeen
 
-RECORDS_SHOWN = 24  # per connection; the counts of all are in the observations
+# Records listed per connection: the first and, since trouble shows there, the last. The counts of
+# all are in the observations.
+FIRST_LISTED, LAST_LISTED = 24, 4
 _TIME, _FRAME = attrgetter("t"), attrgetter("frame")
 _OPENING = {"SYN": "syn", "SYN-ACK": "syn_ack"}  # who sends them goes without saying
 _RECORD = {
@@ -35,7 +37,7 @@ def tell(connection: ConnectionSeen, heard: Heard) -> Told:
 
 
 def _event_entries(connection: ConnectionSeen, heard: Heard) -> list[EventEntry]:
-    """Control packets, handshake steps and the first records, in order of their frames."""
+    """Control packets, handshake steps, first and last records, in order of their frames."""
     started = connection.started
     entries = [_control_entry(started, control) for control in connection.controls]
     entries += [
@@ -48,20 +50,24 @@ def _event_entries(connection: ConnectionSeen, heard: Heard) -> list[EventEntry]
         for message in connection.icmp[:4]
     ]
     said = {(message.direction, message.index): message.summary for message in heard.messages}
-    records = 0
+    last = len(heard.records) - LAST_LISTED
+    number = 0
+    unlisted: list[RecordSeen] = []
     for event in heard.events:
         if type(event) is RecordSeen:
-            records += 1
-            if records <= RECORDS_SHOWN:
-                entries.append(
-                    EventEntry(
-                        event=_RECORD[event.direction],
-                        frame=event.frame,
-                        t=since(started, event.time_ns / 1e9),
-                        bytes=event.length + 2,
-                        message=said.get((event.direction, event.index)) if said else None,
-                    )
+            number += 1
+            if FIRST_LISTED < number <= last:
+                unlisted.append(event)
+                continue
+            entries.append(
+                EventEntry(
+                    event=_RECORD[event.direction],
+                    frame=event.frame,
+                    t=since(started, event.time_ns / 1e9),
+                    bytes=event.length + 2,
+                    message=said.get((event.direction, event.index)) if said else None,
                 )
+            )
         elif (told := _TOLD.get(type(event))) is not None and (step := told(event)) is not None:
             entries.append(
                 EventEntry(
@@ -72,9 +78,32 @@ def _event_entries(connection: ConnectionSeen, heard: Heard) -> list[EventEntry]
                     note=step.note,
                 )
             )
+    if unlisted or heard.gap is not None:
+        entries += _unlisted_entries(started, unlisted, heard.gap)
     entries.sort(key=_TIME)
     entries.sort(key=_FRAME)  # within a frame, by time; twice one key is quicker than once a pair
     return entries
+
+
+def _unlisted_entries(
+    started: float, unlisted: Sequence[RecordSeen], gap: LeftOut | None
+) -> list[EventEntry]:
+    """Say how many records are not listed, at the last of them."""
+    count, last = len(unlisted), list(unlisted[-1:])
+    for between in gap.records.values() if gap is not None else ():
+        count += between.seen
+        last += [between.last] if between.last is not None else []
+    if not count:
+        return []
+    edge = max(last, key=_FRAME)
+    return [
+        EventEntry(
+            event="records_unlisted",
+            frame=edge.frame,
+            t=since(started, edge.time_ns / 1e9),
+            records=count,
+        )
+    ]
 
 
 def since(started: float, time: float) -> float:

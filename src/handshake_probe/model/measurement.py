@@ -69,6 +69,7 @@ class EventEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defau
     frame: int
     t: float
     bytes: int | None = None
+    records: int | None = None  # how many it stands for, where not every record is listed
     note: str | None = None
     message: str | None = None  # what a decrypted record says
 

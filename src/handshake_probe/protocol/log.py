@@ -25,8 +25,7 @@ from handshake_probe.protocol.layouts import LENGTH_SIZE
 from handshake_probe.protocol.pieces import CLOUD, DEVICE, Heard, Run
 
 FIRST_KEPT, LAST_KEPT = 5_000, 5_000  # events: ten hours of a talking device, some 6 MB
-# Of records that nobody can read only a few are worth keeping; documents show 24.
-FIRST_UNREAD, LAST_UNREAD = 24, 4
+FIRST_UNREAD, LAST_UNREAD = 8, 4  # records that nobody can read all look alike
 _DIRECTIONS = (Direction.DEVICE_TO_CLOUD, Direction.CLOUD_TO_DEVICE)  # of DEVICE and CLOUD
 _TALK = (RecordSeen, RecordBad, Message, FramingLost)
 

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from rich.text import Text
@@ -47,6 +48,7 @@ STEPS: dict[str, Step] = {
     "session_keys": Step("", "session key"),
     "device_record": Step("to_cloud", "encrypted message"),
     "cloud_record": Step("to_device", "encrypted message"),
+    "records_unlisted": Step("", "more encrypted messages"),
     "device_fin": Step("to_cloud", "closes"),
     "cloud_fin": Step("to_device", "closes"),
     "device_rst": Step("to_cloud", "reset"),
@@ -61,12 +63,14 @@ def draw_ladder(page: Page, connection: ConnectionReport, still_open: str | None
     `still_open`: what to say of one that had not ended, where the capture has not either.
     """
     events = connection.events
-    hidden = len(events) - _FIRST_STEPS - _LAST_STEPS
-    shown = events if hidden <= 1 else [*events[:_FIRST_STEPS], None, *events[-_LAST_STEPS:]]
+    between = events[_FIRST_STEPS:-_LAST_STEPS]
+    folded = len(between) > 1
+    shown = [*events[:_FIRST_STEPS], None, *events[-_LAST_STEPS:]] if folded else events
     draw = _Lines(page) if page.narrow else _Ladder(page)
     draw.ends(connection.device, connection.cloud)
     for event in shown:
         if event is None:
+            hidden = count_steps(between)
             draw.remark(f"{page.glyphs.more} {hidden} more steps {page.glyphs.more}", "dim")
         else:
             draw.event(event)
@@ -86,9 +90,20 @@ def _stop(page: Page, connection: ConnectionReport, still_open: str | None) -> t
     return f"{getattr(page.glyphs, symbol)} {ending}", STYLES[symbol]
 
 
-def _label(page: Page, event: EventEntry) -> str:
+def count_steps(events: Iterable[EventEntry]) -> int:
+    """Steps that entries stand for."""
+    return sum(event.records or 1 for event in events)
+
+
+def label_of(event: EventEntry) -> str:
+    """What an entry tells, in words."""
     step = STEPS.get(event.event)
     label = step.label if step else spaced(event.event)
+    return label if event.records is None else f"{event.records} {label}"
+
+
+def _label(page: Page, event: EventEntry) -> str:
+    label = label_of(event)
     if event.message:
         label = visible(event.message, _MESSAGE_WIDTH)
     return label if event.bytes is None else f"{label} {page.glyphs.dot} {event.bytes} bytes"

@@ -13,7 +13,16 @@ Remarks = Mapping[int, Sequence[str]]
 
 _FRAME = re.compile(r"frame (\d+)")
 # Control packets and record lengths are in Wireshark's own columns.
-_UNSAID = ("syn", "syn_ack", "device_fin", "cloud_fin", "device_rst", "cloud_rst", "icmp")
+_UNSAID = (
+    "syn",
+    "syn_ack",
+    "device_fin",
+    "cloud_fin",
+    "device_rst",
+    "cloud_rst",
+    "icmp",
+    "records_unlisted",
+)
 
 
 def remarks_on(measurement: Measurement) -> Remarks:

@@ -13,11 +13,11 @@ from handshake_probe.model.measurement import (
 from handshake_probe.model.probed import Connect, Delivery, Ending, TcpProbed
 from handshake_probe.model.vocabulary import Cause, EndedBy
 from handshake_probe.report.device import most_telling
-from handshake_probe.report.ladder import STEPS
+from handshake_probe.report.ladder import STEPS, count_steps, label_of
 from handshake_probe.report.safe import visible
 from handshake_probe.report.sheet.content import Ladder, Mark, Rung
 from handshake_probe.report.sheet.times import moment, seconds_of
-from handshake_probe.report.words import CAUSES, ENDINGS, counted, spaced
+from handshake_probe.report.words import CAUSES, ENDINGS, counted
 
 _FIRST, _LAST = 9, 3  # rungs shown of a long connection
 _MARKS = {"good": Mark.GOOD, "bad": Mark.BAD}
@@ -37,7 +37,7 @@ def device_ladder(device: DeviceReport) -> Ladder | None:
         title=which + when,
         device=f"device {connection.device}",
         cloud=f"cloud {connection.cloud}",
-        rungs=_folded([_rung(event) for event in connection.events]),
+        rungs=_folded(connection.events),
         ending=ENDINGS[connection.ended_by],
         mark=_mark(connection),
     )
@@ -109,7 +109,7 @@ def _probe_rungs(attempt: TcpProbed) -> tuple[list[Rung], str]:
 
 def _rung(event: EventEntry) -> Rung:
     step = STEPS.get(event.event)
-    label = step.label if step else spaced(event.event)
+    label = label_of(event)
     if event.bytes is not None:
         label = f"{label} · {event.bytes} bytes"
     return Rung(
@@ -121,12 +121,12 @@ def _rung(event: EventEntry) -> Rung:
     )
 
 
-def _folded(rungs: Sequence[Rung]) -> tuple[Rung, ...]:
-    hidden = len(rungs) - _FIRST - _LAST
-    if hidden <= 1:
-        return tuple(rungs)
-    more = Rung("", f"… {hidden} more steps …", "", "", "")
-    return (*rungs[:_FIRST], more, *rungs[-_LAST:])
+def _folded(events: Sequence[EventEntry]) -> tuple[Rung, ...]:
+    between = events[_FIRST:-_LAST]
+    if len(between) <= 1:
+        return tuple(map(_rung, events))
+    more = Rung("", f"… {count_steps(between)} more steps …", "", "", "")
+    return (*map(_rung, events[:_FIRST]), more, *map(_rung, events[-_LAST:]))
 
 
 def _mark(connection: ConnectionReport) -> Mark:
