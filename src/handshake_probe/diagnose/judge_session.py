@@ -321,6 +321,7 @@ def _healthy(case: Case) -> Judgement:
     )
     return healthy(
         clue,
-        "The handshake passed and the session runs: network, server key and device key are fine.",
+        "The handshake passed and messages flow both ways: "
+        "network, server key and device key are fine.",
         *remarks(case),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from operator import attrgetter
 from typing import TypedDict
 
@@ -193,6 +194,7 @@ def read_key_tests(events: Iterable[ev.Event]) -> list[KeyTest]:
     return tests
 
 
+@lru_cache(maxsize=1024)  # a device sends the same one every time
 def fingerprint_of_sent(spki: bytes | None) -> str | None:
     """Fingerprint of the device key inside an identity; None when it is no key at all."""
     numbers = read_spki(spki) if spki else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from hashlib import sha256
 
 from handshake_probe.keys.der import (
@@ -71,6 +72,7 @@ def read_spki(der: bytes) -> tuple[int, int] | None:
         return None
 
 
+@lru_cache(maxsize=1024)  # a device sends the same one every time
 def describe_sent_key(spki: bytes) -> str | None:
     """Say in a fixed word what is wrong with the public key in an identity; None when plausible.
 
