@@ -8,16 +8,14 @@ from contextlib import suppress
 from typing import Any
 
 from handshake_probe.capture.live import CannotCapture, NoDoor
+from handshake_probe.capture.live_kernel import AT_ONCE, BUFFER, SNAP_LENGTH, KernelLive
 from handshake_probe.errors import UnreadableInput
 from handshake_probe.packets.units import Frame
 
-_SNAP_LENGTH = 262_144
-_BUFFER = 32 << 20  # bytes in the kernel: half a minute of handshakes while we are busy
 _LATENCY = 0.1  # seconds that the kernel may collect frames before it wakes us
-_AT_ONCE = 20_000  # frames of one `take`, so that the screen and the keys get their turn
 
 
-class LibpcapLive:
+class LibpcapLive(KernelLive):
     """Frames of one interface.
 
     Raises:
@@ -33,17 +31,15 @@ class LibpcapLive:
             import cypcap
         except ImportError:
             raise NoDoor from None
-        self.name = interface
-        self.damage: str | None = None
+        super().__init__(interface)
         self._error: type[Exception] = cypcap.Error
         self._number = 0
-        self._dropped = 0
         self._pcap = cypcap.create(interface)
         try:
-            self._pcap.set_snaplen(_SNAP_LENGTH)
+            self._pcap.set_snaplen(SNAP_LENGTH)
             self._pcap.set_promisc(True)
             self._pcap.set_timeout(_LATENCY)
-            self._pcap.set_buffer_size(_BUFFER)
+            self._pcap.set_buffer_size(BUFFER)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # no promiscuous mode: we see what we see
                 self._pcap.activate()
@@ -71,11 +67,6 @@ class LibpcapLive:
         return self._pcap.compile(expression, netmask=cypcap.NETMASK_UNKNOWN)
 
     @property
-    def ended(self) -> bool:
-        """The interface is gone."""
-        return self.damage is not None
-
-    @property
     def dropped(self) -> int | None:
         """Frames lost by kernel and interface since the start."""
         try:
@@ -101,7 +92,7 @@ class LibpcapLive:
 
         before = -1
         try:
-            while before < len(frames) < _AT_ONCE:
+            while before < len(frames) < AT_ONCE:
                 before = len(frames)
                 self._pcap.dispatch(-1, keep)
         except self._error as error:
@@ -109,16 +100,8 @@ class LibpcapLive:
         self._number += len(frames)
         return frames
 
-    def finish(self) -> list[Frame]:
-        """Return what the kernel still holds, and close."""
-        frames = []
-        while taken := self.take():
-            frames += taken
-            if self.damage is not None or len(frames) >= _BUFFER // 64:
-                break
-        self._dropped = self.dropped or 0
+    def _close(self) -> None:
         self._pcap.close()
-        return frames
 
 
 def _told(interface: str, error: Any, codes: Any) -> Exception:

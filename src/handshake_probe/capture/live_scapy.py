@@ -15,18 +15,16 @@ from contextlib import suppress
 from typing import Any
 
 from handshake_probe.capture.live import CannotCapture, NoDoor
+from handshake_probe.capture.live_kernel import AT_ONCE, BUFFER, SNAP_LENGTH, KernelLive
 from handshake_probe.errors import UnreadableInput
 from handshake_probe.packets.units import Frame
 
-_SNAP_LENGTH = 262_144
-_BUFFER = 32 << 20  # bytes in the kernel
-_AT_ONCE = 20_000  # frames of one `take`
 _LOOPBACK = 772  # ARPHRD_LOOPBACK, <linux/if_arp.h>
 _FORCED_BUFFER = 33  # SO_RCVBUFFORCE, <asm-generic/socket.h>
 _SOL_PACKET, _STATISTICS, _IGNORE_OUTGOING = 263, 6, 23  # <linux/if_packet.h>
 
 
-class ScapyLive:
+class ScapyLive(KernelLive):
     """Frames of one interface, on Linux.
 
     Raises:
@@ -48,10 +46,8 @@ class ScapyLive:
             raise NoDoor from None
         if interface not in {name for _, name in socket.if_nameindex()}:
             raise UnreadableInput(f"{interface}: there is no such interface")
-        self.name = interface
-        self.damage: str | None = None
+        super().__init__(interface)
         self._number = 0
-        self._dropped = 0
         conf.ifaces.reload()  # it knows those that were there when it was imported
         refused: Exception | None = None
         for what in filters:
@@ -72,14 +68,9 @@ class ScapyLive:
         own = self._socket
         own.setblocking(False)
         with suppress(OSError):  # not in every container; then the buffer is smaller
-            own.setsockopt(socket.SOL_SOCKET, _FORCED_BUFFER, _BUFFER)
+            own.setsockopt(socket.SOL_SOCKET, _FORCED_BUFFER, BUFFER)
         if own.getsockname()[3] == _LOOPBACK:  # where each frame goes out and comes in
             own.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, 1)
-
-    @property
-    def ended(self) -> bool:
-        """The interface is gone."""
-        return self.damage is not None
 
     @property
     def dropped(self) -> int | None:
@@ -97,8 +88,8 @@ class ScapyLive:
         """Return the frames that are there."""
         frames: list[Frame] = []
         try:
-            while len(frames) < _AT_ONCE:
-                kind, data, time = self._sniffer.recv_raw(_SNAP_LENGTH)
+            while len(frames) < AT_ONCE:
+                kind, data, time = self._sniffer.recv_raw(SNAP_LENGTH)
                 time_ns = round(time * 1_000_000) * 1000  # a float: nanoseconds are lost
                 self._number += 1
                 link_type = self._link_types[kind]
@@ -109,13 +100,5 @@ class ScapyLive:
             self.damage = error.strerror or str(error)
         return frames
 
-    def finish(self) -> list[Frame]:
-        """Return what the kernel still holds, and close."""
-        frames = []
-        while taken := self.take():
-            frames += taken
-            if self.damage is not None or len(frames) >= _BUFFER // 64:
-                break
-        self._dropped = self.dropped or 0
+    def _close(self) -> None:
         self._sniffer.close()
-        return frames
