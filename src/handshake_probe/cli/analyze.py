@@ -15,7 +15,8 @@ from handshake_probe.capture.serial_log import is_serial_log
 from handshake_probe.cli import complaints
 from handshake_probe.cli.documents import write_document, write_line
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
-from handshake_probe.cli.phrases import VERSION, phrase_of
+from handshake_probe.cli.options import cloud_keys_option, format_option, keys_option, ports_option
+from handshake_probe.cli.phrases import device_os_option, led_option, phrase_of
 from handshake_probe.cli.progress import counted, progress_of
 from handshake_probe.cli.report_option import report_option, report_to
 from handshake_probe.cli.root import examples
@@ -46,48 +47,15 @@ _KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
     ),
 )
 @click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True)
-@click.option(
-    "--keys",
-    metavar="PATH",
-    multiple=True,
-    help="A key file or a folder of them; may be repeated. What a key is follows from its content,"
-    " whose it is from a device id in its name.",
+@keys_option(
+    "A key file or a folder of them; may be repeated. What a key is follows from its content,"
+    " whose it is from a device id in its name."
 )
-@click.option(
-    "--cloud-key",
-    "cloud_keys",
-    metavar="FILE",
-    multiple=True,
-    help="The key that is the cloud's, when several could be; may be repeated.",
-)
-@click.option(
-    "--port",
-    "ports",
-    metavar="N",
-    type=click.IntRange(1, 65535),
-    multiple=True,
-    help="A port where the cloud listens, besides 5683; may be repeated.",
-)
-@click.option(
-    "--led",
-    metavar="TEXT",
-    help="What the device's LED shows, as in 'handshake-probe led'; weighed with the rest.",
-)
-@click.option(
-    "--device-os",
-    "version",
-    metavar="VERSION",
-    type=VERSION,
-    help="The device's version of Device OS, for --led.",
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json: one document per capture, one per line.",
-)
+@cloud_keys_option
+@ports_option
+@led_option("weighed with the rest")
+@device_os_option(", for --led")
+@format_option("one document per capture, one per line.")
 @click.option(
     "--engine",
     type=click.Choice([str(engine) for engine in Engine]),

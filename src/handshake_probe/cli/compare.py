@@ -8,6 +8,7 @@ import click
 
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode, exit_code_of
+from handshake_probe.cli.options import format_option
 from handshake_probe.cli.root import examples
 from handshake_probe.diagnose.compare import Comparison, compare
 from handshake_probe.errors import HandshakeProbeError
@@ -27,14 +28,7 @@ _HELP = "give two files: reports in HTML, or what `--format json` wrote"
 )
 @click.argument("one", metavar="A")
 @click.argument("other", metavar="B")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json: the comparison, on one line.",
-)
+@format_option("the comparison, on one line.")
 def command(one: str, other: str, form: str) -> ExitCode:
     """Say what differs between two measurements, and what that proves.
 

@@ -12,6 +12,7 @@ from handshake_probe.capture.live_path import FILTERS, overhear
 from handshake_probe.capture.live_privilege import step_down, user_to_become
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode
+from handshake_probe.cli.options import format_option
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.model.equipment import Item, to_json
@@ -29,14 +30,7 @@ _LISTENING = 5.0  # seconds
     metavar="IFACE",
     help="Listen there for 5 seconds as well: do packets of other machines pass?",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json: one document on one line.",
-)
+@format_option("one document on one line.")
 def command(interface: str | None, form: str) -> ExitCode:
     """Say what works on this machine: tools, libraries, privileges.
 

@@ -9,6 +9,7 @@ import click
 
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode
+from handshake_probe.cli.options import format_option
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.keys.convert import Form
@@ -57,14 +58,7 @@ def _read_id(context: click.Context, parameter: click.Parameter, value: str | No
     callback=_read_id,
     help="Whose the devices' keys are that have no id in their names (24 hex digits).",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json: one document, schema handshake-probe/keys/1.",
-)
+@format_option("one document, schema handshake-probe/keys/1.")
 def check(files: tuple[str, ...], device_id: str | None, form: str) -> ExitCode:
     """Say what each file is, whether a device can use it, and which files fit together.
 

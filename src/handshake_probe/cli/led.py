@@ -8,7 +8,8 @@ import click
 
 from handshake_probe.cli.documents import write_document
 from handshake_probe.cli.exits import ExitCode, exit_code_of
-from handshake_probe.cli.phrases import VERSION, phrase_of
+from handshake_probe.cli.options import format_option
+from handshake_probe.cli.phrases import device_os_option, phrase_of
 from handshake_probe.cli.root import examples
 from handshake_probe.diagnose.judge_symptoms import by_version
 from handshake_probe.diagnose.symptoms.led_reading import read_led
@@ -25,21 +26,8 @@ from handshake_probe.protocol.device_os import DeviceOs
     ),
 )
 @click.argument("words", metavar="TEXT...", nargs=-1, required=True)
-@click.option(
-    "--device-os",
-    "version",
-    metavar="VERSION",
-    type=VERSION,
-    help="The device's version of Device OS; without it, what each version says.",
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json: the same document as of 'analyze', of kind led.",
-)
+@device_os_option("; without it, what each version says")
+@format_option("the same document as of 'analyze', of kind led.")
 def command(words: tuple[str, ...], version: DeviceOs | None, form: str) -> ExitCode:
     """Say what a pattern of the LED tells, what it proves, and what to do next.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from handshake_probe.cli import complaints
+from handshake_probe.cli.options import Option
 
 if TYPE_CHECKING:  # most command lines hold neither
     from handshake_probe.protocol.device_os import DeviceOs
@@ -38,7 +39,24 @@ class _Version(click.ParamType["DeviceOs"]):
         return version
 
 
-VERSION = _Version()
+def led_option(use: str) -> Option:
+    """`--led`; `use` says what becomes of it."""
+    return click.option(
+        "--led",
+        metavar="TEXT",
+        help=f"What the device's LED shows, as in 'handshake-probe led'; {use}.",
+    )
+
+
+def device_os_option(use: str) -> Option:
+    """`--device-os`, as `version`; `use` says what for."""
+    return click.option(
+        "--device-os",
+        "version",
+        metavar="VERSION",
+        type=_Version(),
+        help=f"The device's version of Device OS{use}.",
+    )
 
 
 def phrase_of(text: str) -> Phrase | None:

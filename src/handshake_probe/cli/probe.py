@@ -12,7 +12,8 @@ from handshake_probe.cli import complaints
 from handshake_probe.cli.consent import agreed
 from handshake_probe.cli.documents import write_document
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
-from handshake_probe.cli.phrases import VERSION, phrase_of
+from handshake_probe.cli.options import format_option
+from handshake_probe.cli.phrases import device_os_option, led_option, phrase_of
 from handshake_probe.cli.report_option import report_option, report_to
 from handshake_probe.cli.root import examples
 from handshake_probe.cli.targets import Address, Target
@@ -107,26 +108,9 @@ _HELP = "handshake-probe probe --help"
     type=click.Path(dir_okay=False, path_type=Path),
     help="Record the probe's own packets there and use them as evidence.",
 )
-@click.option(
-    "--led",
-    metavar="TEXT",
-    help="What the device's LED shows, as in 'handshake-probe led'; judged beside the probe.",
-)
-@click.option(
-    "--device-os",
-    "version",
-    metavar="VERSION",
-    type=VERSION,
-    help="The device's version of Device OS, for --led.",
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json: the measurement document, on one line.",
-)
+@led_option("judged beside the probe")
+@device_os_option(", for --led")
+@format_option("the measurement document, on one line.")
 @report_option
 def command(
     host: tuple[str, int] | None,

@@ -10,6 +10,7 @@ import click
 from handshake_probe.cli import complaints
 from handshake_probe.cli.consent import agreed
 from handshake_probe.cli.exits import ExitCode, exit_code_of
+from handshake_probe.cli.options import format_option, keys_option
 from handshake_probe.cli.root import examples
 from handshake_probe.cli.targets import Target
 from handshake_probe.errors import HandshakeProbeError, KeyFileError, UnreadableInput
@@ -90,12 +91,7 @@ _HELP = "handshake-probe replay --help"
     metavar="FILE",
     help="The cloud's public key, for a cloud of your own; Particle's is built in.",
 )
-@click.option(
-    "--keys",
-    metavar="PATH",
-    multiple=True,
-    help="Keys to read the recording with, as with 'analyze'; may be repeated.",
-)
+@keys_option("Keys to read the recording with, as with 'analyze'; may be repeated.")
 @click.option(
     "--listen",
     metavar="HOST[:PORT]",
@@ -118,14 +114,7 @@ _HELP = "handshake-probe replay --help"
     show_default=True,
     help="With --as-cloud: the cloud's key and its register, as with 'lab cloud --keys'.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json: the measurement document, on one line.",
-)
+@format_option("the measurement document, on one line.")
 def command(
     capture: str,
     target: tuple[str, int] | None,

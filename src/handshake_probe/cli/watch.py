@@ -26,6 +26,7 @@ from handshake_probe.capture.live_record import Recorder
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode, exit_code_of
 from handshake_probe.cli.keyboard import keyboard
+from handshake_probe.cli.options import cloud_keys_option, format_option, keys_option, ports_option
 from handshake_probe.cli.root import examples
 from handshake_probe.cli.watch_loop import Limits, View, Watching, standard_input
 from handshake_probe.cli.watch_probe import ProbeBeside
@@ -56,27 +57,9 @@ _RIGHTS = "capturing takes root (sudo) or dumpcap and membership of its group"
 @click.argument("stream", metavar="[-]", required=False, type=click.Choice([STANDARD_INPUT]))
 @click.option("-i", "--interface", metavar="IFACE", help="Where to capture.")
 @click.option("--list", "only_list", is_flag=True, help="Show the interfaces and end.")
-@click.option(
-    "--keys",
-    metavar="PATH",
-    multiple=True,
-    help="A key file or a folder of them, as for 'analyze'; may be repeated.",
-)
-@click.option(
-    "--cloud-key",
-    "cloud_keys",
-    metavar="FILE",
-    multiple=True,
-    help="The key that is the cloud's, when several could be; may be repeated.",
-)
-@click.option(
-    "--port",
-    "ports",
-    metavar="N",
-    type=click.IntRange(1, 65535),
-    multiple=True,
-    help="A port where the cloud listens, besides 5683; may be repeated.",
-)
+@keys_option("A key file or a folder of them, as for 'analyze'; may be repeated.")
+@cloud_keys_option
+@ports_option
 @click.option(
     "--write", metavar="FILE", help="Keep the frames in a new pcapng file, for 'analyze'."
 )
@@ -98,14 +81,7 @@ _RIGHTS = "capturing takes root (sudo) or dumpcap and membership of its group"
     help="Run the active probe from this machine when the first device fails, and judge both"
     " together.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json: a line for each event, then the measurement document.",
-)
+@format_option("a line for each event, then the measurement document.")
 def command(
     stream: str | None,
     interface: str | None,

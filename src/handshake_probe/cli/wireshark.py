@@ -11,6 +11,7 @@ import click
 from handshake_probe import pipeline
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode
+from handshake_probe.cli.options import cloud_keys_option, format_option, keys_option, ports_option
 from handshake_probe.cli.progress import progress_of
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
@@ -54,27 +55,11 @@ def command() -> None:
 @click.option(
     "-o", "--output", metavar="NEWFILE", required=True, help="Where to write; a file not there yet."
 )
-@click.option(
-    "--keys",
-    metavar="PATH",
-    multiple=True,
-    help="A key file or a folder of them; may be repeated. Messages need the device's private key.",
+@keys_option(
+    "A key file or a folder of them; may be repeated. Messages need the device's private key."
 )
-@click.option(
-    "--cloud-key",
-    "cloud_keys",
-    metavar="FILE",
-    multiple=True,
-    help="The key that is the cloud's, when several could be; may be repeated.",
-)
-@click.option(
-    "--port",
-    "ports",
-    metavar="N",
-    type=click.IntRange(1, 65535),
-    multiple=True,
-    help="A port where the cloud listens, besides 5683; may be repeated.",
-)
+@cloud_keys_option
+@ports_option
 def export(
     capture: str,
     output: str,
@@ -131,14 +116,7 @@ def install() -> ExitCode:
     short_help="Say what is installed where.",
     epilog=examples("wireshark status", "wireshark status --format json"),
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json: one document on one line.",
-)
+@format_option("one document on one line.")
 def status(form: str) -> ExitCode:
     """Say what is installed where, and whether it is of this version.
 
