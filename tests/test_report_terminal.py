@@ -40,7 +40,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def told(measurement: Measurement, **options: bool) -> str:
+def told(measurement: Measurement, **options: Any) -> str:
     stream = io.StringIO()
     write_text(measurement, stream, **options)
     return stream.getvalue()

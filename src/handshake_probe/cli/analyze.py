@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,7 @@ _KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
         "analyze a.pcap b.pcap --cloud-key cloud.pem --format json",
         "analyze own-cloud.pcap --port 8883 --keys cloud_public.der",
         "analyze *.pcap --jobs 4 --format json",
+        "analyze site.pcap --device 10.16.3.4",
         "analyze - < home.pcapng.gz",
         "analyze home.pcapng serial.log",
         'analyze home.pcapng --led "cyan, one red flash"',
@@ -73,6 +74,14 @@ _KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
     help="How many captures to read at a time, each in a process of its own.",
 )
 @click.option("--messages", is_flag=True, help="Show the decrypted conversation in the text.")
+@click.option(
+    "--device",
+    "only",
+    metavar="ADDRESS|ID",
+    multiple=True,
+    help="Tell in the text of this device alone; may be repeated. Without it, text on many devices"
+    " is an overview and the details of some that fail. The exit code is that of all.",
+)
 @report_option
 def command(
     captures: tuple[str, ...],
@@ -85,6 +94,7 @@ def command(
     engine: str,
     jobs: int,
     messages: bool,
+    only: tuple[str, ...],
     report: Path | None,
 ) -> ExitCode:
     """Say which devices tried, how far each handshake came, and what ended it.
@@ -121,7 +131,7 @@ def command(
         if measurement is None:
             continue
         if alone:
-            _show(measurement, form, apart=bool(measured), messages=messages)
+            _show(measurement, form, apart=bool(measured), messages=messages, only=only)
         measured.append(measurement)
         if code is ExitCode.INTERRUPTED:
             complaints.say("interrupted: this is the verdict over what was read")
@@ -130,7 +140,7 @@ def command(
         measured, more = _together(measured, logs, phrase, version)
         codes += more
         for number, measurement in enumerate(measured):
-            _show(measurement, form, apart=number > 0, messages=messages)
+            _show(measurement, form, apart=number > 0, messages=messages, only=only)
             codes.append(exit_code_of(measurement.verdict.cause))
     return merged((*codes, *report_to(report, measured)))
 
@@ -188,7 +198,9 @@ def _told(path: str, result: Measurement | Exception) -> tuple[Measurement | Non
     return result, exit_code_of(result.verdict.cause)
 
 
-def _show(measurement: Measurement, form: str, *, apart: bool, messages: bool) -> None:
+def _show(
+    measurement: Measurement, form: str, *, apart: bool, messages: bool, only: Sequence[str]
+) -> None:
     if form == "json":
         write_document(measurement)
     else:
@@ -196,5 +208,5 @@ def _show(measurement: Measurement, form: str, *, apart: bool, messages: bool) -
 
         if apart:
             sys.stdout.write("\n")
-        write_text(measurement, sys.stdout, messages=messages)
+        write_text(measurement, sys.stdout, messages=messages, only=only)
     sys.stdout.flush()

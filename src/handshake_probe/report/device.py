@@ -11,14 +11,14 @@ from handshake_probe.model.measurement import (
     Finding,
     Verdict,
 )
-from handshake_probe.model.vocabulary import Cause, Confidence, Stage
+from handshake_probe.model.vocabulary import Cause, Stage
 from handshake_probe.report.connections import connection_table, conversation
 from handshake_probe.report.findings import show_findings
 from handshake_probe.report.ladder import draw_ladder
 from handshake_probe.report.page import Page
 from handshake_probe.report.safe import visible
 from handshake_probe.report.times import FULL_TIME, local_time
-from handshake_probe.report.words import CAUSES, STAGES, STYLES, spaced
+from handshake_probe.report.words import CAUSES, STAGES, STYLES, spaced, sureness
 
 DEVICE_STAGES = {stage: words.told for stage, words in STAGES.items()}
 
@@ -64,7 +64,9 @@ def show_verdict(
     """Symbol, word and colour; the summary; how far it went and what else it could be."""
     symbol = CAUSES[verdict.cause].symbol
     title = f"{getattr(page.glyphs, symbol)} {spaced(verdict.cause).upper()}"
-    page.line((title + _sureness(page, verdict), STYLES[symbol]), hang=2)
+    if sure := sureness(verdict):
+        title += f" {page.glyphs.dash} {sure}"
+    page.line((title, STYLES[symbol]), hang=2)
     page.line(verdict.summary, indent=2)
     page.blank()
     if stages is not None:
@@ -96,14 +98,6 @@ def show_consequences(page: Page, verdict: Verdict) -> None:
         page.line((title, "bold"), indent=2)
         for number, step in enumerate(verdict.next_steps, 1):
             page.step(f"{number}. ", step, indent=4)
-
-
-def _sureness(page: Page, verdict: Verdict) -> str:
-    if verdict.cause is Cause.INCONCLUSIVE:
-        return ""
-    if verdict.cause is Cause.HEALTHY and verdict.confidence is Confidence.PROVEN:
-        return ""
-    return f" {page.glyphs.dash} {verdict.confidence}"
 
 
 def _readings(causes: Sequence[Cause]) -> list[str]:

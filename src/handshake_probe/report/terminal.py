@@ -6,17 +6,24 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TextIO
 
-from handshake_probe.model.measurement import Finding, KeyUsed, Measurement
+from handshake_probe.model.measurement import DeviceReport, Finding, KeyUsed, Measurement
 from handshake_probe.model.symptoms import DeviceLogSeen, LedSeen
-from handshake_probe.model.vocabulary import SEVERITY_ORDER
 from handshake_probe.report.device import show_consequences, show_device, show_verdict
 from handshake_probe.report.findings import show_findings
+from handshake_probe.report.overview import (
+    FEW,
+    counts,
+    entries,
+    left_out,
+    show_overview,
+    worth_a_block,
+)
 from handshake_probe.report.page import Page
 from handshake_probe.report.probe import PROBE_STAGES, show_tests
 from handshake_probe.report.replay import REPLAY_STAGES, show_runs
 from handshake_probe.report.safe import visible
 from handshake_probe.report.times import FULL_TIME, local_time
-from handshake_probe.report.words import counted, spaced
+from handshake_probe.report.words import counted
 
 _KEYS_NAMED = 4
 _HEADINGS = {"probe": "probe of", "replay": "recorded handshake to"}
@@ -24,8 +31,21 @@ _HEADINGS = {"probe": "probe of", "replay": "recorded handshake to"}
 _ASKED = {"probe": (PROBE_STAGES, show_tests), "replay": (REPLAY_STAGES, show_runs)}
 
 
-def write_text(measurement: Measurement, stream: TextIO, *, messages: bool = False) -> None:
-    """Writes the report of one measurement to `stream`, as wide as it is (80 in a pipe)."""
+def write_text(
+    measurement: Measurement,
+    stream: TextIO,
+    *,
+    messages: bool = False,
+    only: Sequence[str] = (),
+) -> None:
+    """Writes the report of one measurement to `stream`, as wide as it is (80 in a pipe).
+
+    Args:
+        measurement: Of any kind.
+        stream: A terminal, a pipe or a file.
+        messages: Also the decrypted conversations.
+        only: Addresses or ids of the devices to tell of; empty: all, or of many an overview.
+    """
     page = Page(stream)
     if measurement.kind in _ASKED:
         _asked(page, measurement)
@@ -36,7 +56,17 @@ def write_text(measurement: Measurement, stream: TextIO, *, messages: bool = Fal
     about: dict[str | None, list[Finding]] = defaultdict(list)
     for finding in measurement.findings:
         about[finding.device].append(finding)
-    for device in measurement.devices:
+    devices: Sequence[DeviceReport] = measurement.devices
+    missing = ""
+    if only:
+        devices = _chosen(page, devices, only)
+    elif len(devices) > FEW:
+        page.blank()
+        told = entries(devices, about)
+        show_overview(page, told)
+        devices = worth_a_block(told)
+        missing = left_out(told, len(devices))
+    for device in devices:
         page.blank()
         show_device(page, device, about[device.address], messages=messages)
     if not measurement.devices:
@@ -47,9 +77,22 @@ def write_text(measurement: Measurement, stream: TextIO, *, messages: bool = Fal
         page.blank()
         page.line(("capture", "bold"), indent=2)
         show_findings(page, about[None], (), None)
+    if missing:
+        page.blank()
+        page.step("", missing, indent=0)
     if len(measurement.devices) > 1:
         page.blank()
-        page.line((_counts(measurement), "bold"), hang=2)
+        page.line((counts(measurement.devices), "bold"), hang=2)
+
+
+def _chosen(page: Page, devices: Sequence[DeviceReport], only: Sequence[str]) -> list[DeviceReport]:
+    """The devices of these addresses or ids; what is none is said."""
+    wanted = {name.lower() for name in only}
+    chosen = [d for d in devices if {d.address, d.device_id} & wanted]
+    for name in sorted(wanted - {name for d in chosen for name in (d.address, d.device_id)}):
+        page.blank()
+        page.line(f"No device here has the address or id {visible(name)}.", hang=2)
+    return chosen
 
 
 def _asked(page: Page, measurement: Measurement) -> None:
@@ -91,9 +134,3 @@ def _keys(page: Page, keys: Sequence[KeyUsed]) -> None:
     told = f" {page.glyphs.dot} ".join(names[:_KEYS_NAMED]) or "none"
     more = f" and {len(names) - _KEYS_NAMED} more" if len(names) > _KEYS_NAMED else ""
     page.line((f"keys: {told}{more}", "dim"), hang=2)
-
-
-def _counts(measurement: Measurement) -> str:
-    causes = [device.verdict.cause for device in measurement.devices]
-    told = [f"{causes.count(cause)} {spaced(cause)}" for cause in SEVERITY_ORDER if cause in causes]
-    return f"{counted(len(causes), 'device')}: {', '.join(told)}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from handshake_probe.model.vocabulary import Cause, EndedBy, Stage
+from handshake_probe.model.measurement import Verdict
+from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Stage
 
 
 class CauseWords(NamedTuple):
@@ -91,6 +92,15 @@ SHORT_ENDINGS: dict[EndedBy, str] = {
     EndedBy.SILENCE: "silence",
     EndedBy.CAPTURE_END: "still open",
 }
+
+
+def sureness(verdict: Verdict) -> str:
+    """How sure a verdict is; empty where saying it adds nothing."""
+    if verdict.cause is Cause.INCONCLUSIVE:
+        return ""
+    if verdict.cause is Cause.HEALTHY and verdict.confidence is Confidence.PROVEN:
+        return ""
+    return str(verdict.confidence)
 
 
 def spaced(word: str) -> str:
