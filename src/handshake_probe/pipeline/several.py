@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from handshake_probe.capture.inputs import STANDARD_INPUT, Engine
@@ -48,8 +49,11 @@ def analyze_several(
     with ProcessPoolExecutor(
         min(jobs, len(paths)), initializer=_begin, initargs=(keyring, ports, engine)
     ) as pool:
-        waiting = [None if path == STANDARD_INPUT else pool.submit(_one, path) for path in paths]
         try:
+            with _interrupts_held():
+                waiting = [
+                    None if path == STANDARD_INPUT else pool.submit(_one, path) for path in paths
+                ]
             for path, future in zip(paths, waiting, strict=True):
                 yield _result(path, future, keyring, ports, engine)
         except BaseException:
@@ -57,6 +61,19 @@ def analyze_several(
             for process in set(multiprocessing.active_children()) - before:
                 process.terminate()
             raise
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let Ctrl-C wait while processes are started: what runs around a fork would swallow it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows, which does not fork
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _result(
