@@ -12,18 +12,16 @@ enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
 enum { DEVICE = 0, CLOUD = 1 };
 enum { RECENT = 8, TIMED = 8, CONTROLS = 2, OPTIONS = 40, STAMPS = 12 };
 enum { DATA_LIMIT = 1 << 14, PIECE_LIMIT = 1024 }; /* of one side, of a connection */
-enum { SLOT_LIMIT = 1 << 18 };
+enum { SLOT_LIMIT = 1 << 18, PROBE_LIMIT = 256 };
 enum { HEAD = 72 }; /* numbers in a written connection */
 #define COPY_NS INT64_C(5000000)
-#define COPY_WITHOUT_ID_NS INT64_C(1000000)
 #define NONE INT64_C(-1)
 
 struct segment {
     uint64_t frame;
     int64_t time_ns, interface;
     uint32_t sequence, acknowledgment;
-    uint16_t window, ip_id;
-    uint8_t flags, ttl, options_length;
+    unsigned window, ip_id, flags, ttl, options_length;
     const uint8_t *macs, *options, *payload;
     uint32_t length; /* of the payload */
 };
@@ -46,28 +44,25 @@ struct recent {
     uint8_t flags, options_length, options[STAMPS]; /* a SYN's options are those of its control */
 };
 
+/* What the next segment is held against, and changes. What pieces and controls say as well is not
+ * kept: a state that is small leaves the processor's caches later. */
 struct side {
     uint32_t base;  /* raw sequence number of the SYN */
     uint32_t next;  /* relative: 1 is the first byte; one past the last byte sent */
     uint32_t acked; /* relative; a FIN takes one number */
-    int begun, finished, stamped;
-    uint8_t ttl, macs[12];
-    uint64_t packets, segments; /* all; with payload */
-    uint64_t last_frame, first_data_frame, last_data_frame, claim_frame, acked_frame;
-    int64_t last_ns, first_data_ns, last_data_ns, claim_ns, acked_ns;
-    unsigned controls, recents;
-    struct control control[CONTROLS];
-    struct recent recent[RECENT];
+    uint32_t room;  /* of data */
     uint8_t *data;
-    uint32_t length, room;
+    uint8_t ttl, macs[12], stamped, controls, recents;
+    uint64_t packets, last_frame, acked_frame;
+    int64_t last_ns, acked_ns, newest_ns; /* newest: the greatest of all times */
 };
 
 struct piece {
     uint64_t frame;
     int64_t time_ns;
-    uint32_t at; /* in the side's data */
-    uint32_t length; /* 0: the sender's FIN */
-    uint32_t side, reserved;
+    uint16_t at;     /* in the side's data */
+    uint16_t length; /* 0: the sender's FIN */
+    uint32_t side;
 };
 
 struct timed {
@@ -77,7 +72,7 @@ struct timed {
 
 /* As fast_path.py reads them. */
 _Static_assert(sizeof(struct control) == 72 && sizeof(struct recent) == 56, "layout");
-_Static_assert(sizeof(struct piece) == 32 && sizeof(struct timed) == 16, "layout");
+_Static_assert(sizeof(struct piece) == 24 && sizeof(struct timed) == 16, "layout");
 
 struct key {
     uint64_t a;
@@ -85,20 +80,28 @@ struct key {
 };
 
 struct connection {
-    struct key key;
-    uint64_t number, rank; /* rank among the closed ones; 0: not closed */
-    uint8_t ends[12];      /* addresses of device and cloud, ports of both */
+    /* What nearly every segment needs: HOT bytes. */
     int64_t interface;
-    uint64_t first_frame, last_frame;
-    int64_t first_ns, last_ns, established_ns, min_rtt_ns;
-    struct side side[2];
-    struct timed timed[TIMED];
-    unsigned waiting; /* of timed[] */
+    uint8_t ends[12]; /* addresses of device and cloud, ports of both */
+    uint32_t waiting; /* of timed[] */
     struct piece *pieces;
     uint32_t piece_count, piece_room;
+    int64_t established_ns, min_rtt_ns;
+    struct side side[2];
+    struct timed timed[TIMED];
+    /* The rest. */
+    struct recent recent[2][RECENT];
+    struct key key;
+    uint64_t number, rank; /* rank among the closed ones; 0: not closed */
+    uint64_t first_frame;
+    int64_t first_ns;
+    struct control control[2][CONTROLS];
     struct connection *next, *previous; /* of all */
     struct connection *closed_next, *closed_previous, *parted_next; /* of the lists by rank */
 };
+
+/* With the first of the answers awaited, and that is mostly the only one. */
+enum { HOT = offsetof(struct connection, timed) + sizeof(struct timed), LINE = 64 };
 
 /* What is known by its key: a connection here, or (ELSEWHERE) one that is left to others. */
 struct slot {
@@ -113,7 +116,9 @@ static struct connection elsewhere;
 
 static size_t place(const struct fast_path *f, struct key key)
 {
-    uint64_t hash = (key.a ^ (uint64_t)key.b << 29) * UINT64_C(0x9e3779b97f4a7c15);
+    const uint64_t golden = UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t hash = key.a * golden + key.b;
+    hash = (hash ^ hash >> 32) * golden;
     return (size_t)(hash ^ hash >> 32) & (f->slots_size - 1);
 }
 
@@ -157,6 +162,9 @@ static int make_slots(struct fast_path *f)
 static void put(struct fast_path *f, struct key key, struct connection *c)
 {
     struct slot *slot = slot_of(f, key);
+    size_t probes = ((size_t)(slot - f->slots) - place(f, key)) & (f->slots_size - 1);
+    if (probes > PROBE_LIMIT)
+        f->off = 1; /* not by chance: somebody chose keys whose places are the same */
     f->slots_used += !slot->connection;
     slot->key = key;
     slot->connection = c;
@@ -182,21 +190,18 @@ static void drop(struct fast_path *f, struct key key)
     }
 }
 
+static unsigned be16(const uint8_t *p) { return (unsigned)p[0] << 8 | p[1]; }
+static uint32_t be32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
 static struct key ends_key(const uint8_t *one, const uint8_t *one_port, const uint8_t *other,
                            const uint8_t *other_port)
 {
-    uint64_t low = 0, high = 0, swap;
-    for (int i = 0; i < 4; i++) {
-        low = low << 8 | one[i];
-        high = high << 8 | other[i];
-    }
-    low = low << 16 | (uint64_t)one_port[0] << 8 | one_port[1];
-    high = high << 16 | (uint64_t)other_port[0] << 8 | other_port[1];
-    if (low > high) {
-        swap = low;
-        low = high;
-        high = swap;
-    }
+    uint64_t a = (uint64_t)be32(one) << 16 | be16(one_port);
+    uint64_t b = (uint64_t)be32(other) << 16 | be16(other_port);
+    uint64_t low = a < b ? a : b, high = a < b ? b : a;
     return (struct key){low << 16 | high >> 32, (uint32_t)high};
 }
 
@@ -249,10 +254,12 @@ static void part(struct fast_path *f)
         part_with(f, c);
 }
 
-static int bare(const struct connection *c)
-{
-    return !c->side[DEVICE].segments && !c->side[CLOUD].segments;
-}
+/* Nobody said anything yet: a FIN is never the first piece. */
+static int bare(const struct connection *c) { return !c->piece_count; }
+
+static int begun(const struct side *s) { return s->controls > 0; }
+static int finished(const struct side *s) { return s->controls == CONTROLS; }
+static uint32_t sent(const struct side *s) { return begun(s) ? s->next - 1 : 0; } /* bytes */
 
 /* Options that are all there; tells whether time stamps (kind 8) are among them. */
 static int read_options(const struct segment *g, int *stamped)
@@ -278,28 +285,44 @@ static int common_options(const struct segment *g)
     return !g->options_length || (g->options_length == STAMPS && !memcmp(g->options, stamps, 4));
 }
 
-static void note_recent(struct side *s, const struct segment *g)
+static void note_recent(struct connection *c, int from, const struct segment *g)
 {
-    struct recent *r;
+    struct side *s = &c->side[from];
+    struct recent *recent = c->recent[from], *r;
     unsigned old = 0;
-    while (old < s->recents && g->time_ns - s->recent[old].time_ns > COPY_NS)
+    if (g->time_ns - s->newest_ns > COPY_NS)
+        s->recents = 0; /* without a look at them */
+    while (old < s->recents && g->time_ns - recent[old].time_ns > COPY_NS)
         old++;
     old += s->recents - old == RECENT;
-    s->recents -= old;
-    memmove(s->recent, s->recent + old, s->recents * sizeof *r);
-    r = &s->recent[s->recents++];
-    *r = (struct recent){g->frame,  g->time_ns, g->sequence, g->acknowledgment, s->length,
-                         g->length, g->window,  g->ip_id,    g->flags,          g->options_length,
+    s->recents = (uint8_t)(s->recents - old);
+    if (old)
+        memmove(recent, recent + old, s->recents * sizeof *r);
+    r = &recent[s->recents++];
+    *r = (struct recent){g->frame,
+                         g->time_ns,
+                         g->sequence,
+                         g->acknowledgment,
+                         sent(s),
+                         g->length,
+                         (uint16_t)g->window,
+                         (uint16_t)g->ip_id,
+                         (uint8_t)g->flags,
+                         (uint8_t)g->options_length,
                          {0}};
     if (g->options_length <= STAMPS)
         memcpy(r->options, g->options, g->options_length);
+    if (g->time_ns > s->newest_ns)
+        s->newest_ns = g->time_ns;
 }
 
 /* A packet without payload that may be a copy of one just captured. */
-static int may_be_copy(const struct side *s, const struct segment *g)
+static int may_be_copy(const struct connection *c, int from, const struct segment *g)
 {
-    for (unsigned i = 0; i < s->recents; i++) {
-        const struct recent *r = &s->recent[i];
+    if (g->time_ns - c->side[from].newest_ns > COPY_NS)
+        return 0;
+    for (unsigned i = 0; i < c->side[from].recents; i++) {
+        const struct recent *r = &c->recent[from][i];
         if (g->time_ns - r->time_ns <= COPY_NS && r->time_ns - g->time_ns <= COPY_NS &&
             r->sequence == g->sequence && r->acknowledgment == g->acknowledgment && !r->length &&
             r->flags == g->flags && r->window == g->window && r->ip_id == g->ip_id)
@@ -308,20 +331,29 @@ static int may_be_copy(const struct side *s, const struct segment *g)
     return 0;
 }
 
-static void note_packet(struct connection *c, struct side *s, const struct segment *g)
+static void note_packet(struct connection *c, int from, const struct segment *g)
 {
-    note_recent(s, g);
-    c->last_frame = s->last_frame = g->frame;
-    c->last_ns = s->last_ns = g->time_ns;
+    struct side *s = &c->side[from];
+    note_recent(c, from, g);
+    s->last_frame = g->frame;
+    s->last_ns = g->time_ns;
     s->packets++;
 }
 
-static void note_control(struct side *s, const struct segment *g, uint32_t sequence,
+static void note_control(struct connection *c, int from, const struct segment *g, uint32_t sequence,
                          uint32_t acknowledgment)
 {
-    struct control *k = &s->control[s->controls++];
-    *k = (struct control){g->frame, g->time_ns, sequence, acknowledgment,    g->window,
-                          g->ip_id, g->flags,   g->ttl,   g->options_length, {0}};
+    struct control *k = &c->control[from][c->side[from].controls++];
+    *k = (struct control){g->frame,
+                          g->time_ns,
+                          sequence,
+                          acknowledgment,
+                          (uint16_t)g->window,
+                          (uint16_t)g->ip_id,
+                          (uint8_t)g->flags,
+                          (uint8_t)g->ttl,
+                          (uint8_t)g->options_length,
+                          {0}};
     memcpy(k->options, g->options, g->options_length);
 }
 
@@ -329,13 +361,9 @@ static void begin_side(struct side *s, const struct segment *g, int stamped)
 {
     s->base = g->sequence;
     s->next = 1;
-    s->begun = 1;
-    s->stamped = stamped;
-    s->ttl = g->ttl;
+    s->stamped = (uint8_t)stamped;
+    s->ttl = (uint8_t)g->ttl;
     memcpy(s->macs, g->macs, sizeof s->macs);
-    s->first_data_ns = s->last_data_ns = NONE;
-    s->claim_frame = g->frame;
-    s->claim_ns = g->time_ns;
 }
 
 static void note_acknowledgment(struct connection *c, struct side *s, uint32_t acked,
@@ -370,12 +398,12 @@ static void expect_answer(struct connection *c, uint32_t end, int64_t time_ns)
 /* Make room for one more piece with this much data; 0: no. */
 static int make_room(struct connection *c, struct side *s, uint32_t length)
 {
-    if (s->length + length > DATA_LIMIT || c->piece_count >= PIECE_LIMIT)
+    if (sent(s) + length > DATA_LIMIT || c->piece_count >= PIECE_LIMIT)
         return 0;
-    if (s->length + length > s->room) {
+    if (sent(s) + length > s->room) {
         uint32_t room = s->room ? 2 * s->room : 512;
         uint8_t *data;
-        while (room < s->length + length)
+        while (room < sent(s) + length)
             room *= 2;
         data = realloc(s->data, room);
         if (!data)
@@ -384,7 +412,7 @@ static int make_room(struct connection *c, struct side *s, uint32_t length)
         s->room = room;
     }
     if (c->piece_count == c->piece_room) {
-        uint32_t room = c->piece_room ? 2 * c->piece_room : 16;
+        uint32_t room = c->piece_room ? 2 * c->piece_room : 64;
         struct piece *pieces = realloc(c->pieces, room * sizeof *pieces);
         if (!pieces)
             return 0;
@@ -417,8 +445,8 @@ static int start(struct fast_path *f, const struct segment *g, struct key key, c
     c->first_ns = g->time_ns;
     c->established_ns = c->min_rtt_ns = NONE;
     begin_side(&c->side[DEVICE], g, stamped);
-    note_packet(c, &c->side[DEVICE], g);
-    note_control(&c->side[DEVICE], g, 0, 0);
+    note_packet(c, DEVICE, g);
+    note_control(c, DEVICE, g, 0, 0);
     expect_answer(c, 1, g->time_ns);
     c->next = f->all;
     if (c->next)
@@ -440,8 +468,8 @@ static int answer(struct connection *c, const struct segment *g)
         g->acknowledgment != c->side[DEVICE].base + 1)
         return 0;
     begin_side(s, g, stamped);
-    note_packet(c, s, g);
-    note_control(s, g, 0, 1);
+    note_packet(c, CLOUD, g);
+    note_control(c, CLOUD, g, 0, 1);
     note_acknowledgment(c, &c->side[DEVICE], 1, g);
     return 1;
 }
@@ -451,17 +479,17 @@ static int follow(struct fast_path *f, struct connection *c, const struct segmen
 {
     struct side *s = &c->side[from], *peer = &c->side[!from];
     uint32_t acked = g->acknowledgment - peer->base;
-    int fin = g->flags & FIN;
-    if ((g->flags & ~(PSH | FIN)) != ACK || !common_options(g) || g->ttl != s->ttl ||
+    int fin = (int)g->flags & FIN;
+    if ((g->flags | PSH | FIN) != (ACK | PSH | FIN) || !common_options(g) || g->ttl != s->ttl ||
         memcmp(g->macs, s->macs, sizeof s->macs) ||
-        g->sequence != s->base + s->next + (uint32_t)s->finished || acked < peer->acked ||
-        acked > peer->next + (uint32_t)peer->finished)
+        g->sequence != s->base + s->next + (uint32_t)finished(s) || acked < peer->acked ||
+        acked > peer->next + (uint32_t)finished(peer))
         return 0;
     if (from == CLOUD && c->established_ns == NONE)
         return 0;
-    if (fin && (s->finished || g->length || bare(c)))
+    if (fin && (finished(s) || g->length || bare(c)))
         return 0;
-    if (g->length ? s->finished || peer->finished : may_be_copy(s, g))
+    if (g->length ? finished(s) || finished(peer) : may_be_copy(c, from, g))
         return 0;
     if (from == DEVICE && g->length && c->waiting == TIMED)
         return 0;
@@ -469,31 +497,21 @@ static int follow(struct fast_path *f, struct connection *c, const struct segmen
         return 0;
     if (g->length && bare(c))
         f->bare--;
-    note_packet(c, s, g);
+    note_packet(c, from, g);
     s->stamped |= g->options_length != 0;
-    if (fin)
-        note_control(s, g, s->next, acked);
     note_acknowledgment(c, peer, acked, g);
+    if (g->length || fin)
+        c->pieces[c->piece_count++] = (struct piece){
+            g->frame, g->time_ns, (uint16_t)sent(s), (uint16_t)g->length, (uint32_t)from};
     if (g->length) {
-        if (s->first_data_ns == NONE) {
-            s->first_data_ns = g->time_ns;
-            s->first_data_frame = g->frame;
-        }
-        s->claim_ns = s->last_data_ns = g->time_ns;
-        s->claim_frame = s->last_data_frame = g->frame;
-        s->segments++;
-        memcpy(s->data + s->length, g->payload, g->length);
-        s->length += g->length;
+        memcpy(s->data + sent(s), g->payload, g->length);
         s->next += g->length;
         if (from == DEVICE)
             expect_answer(c, s->next, g->time_ns);
     }
-    if (g->length || fin)
-        c->pieces[c->piece_count++] = (struct piece){
-            g->frame, g->time_ns, s->length - g->length, g->length, (uint32_t)from, 0};
     if (fin) {
-        s->finished = 1;
-        if (peer->finished) {
+        note_control(c, from, g, s->next, acked);
+        if (finished(peer)) {
             c->rank = ++f->closings;
             c->closed_previous = f->closed_last;
             *(f->closed_last ? &f->closed_last->closed_next : &f->closed_first) = c;
@@ -503,9 +521,6 @@ static int follow(struct fast_path *f, struct connection *c, const struct segmen
     }
     return 1;
 }
-
-static unsigned be16(const uint8_t *p) { return (unsigned)p[0] << 8 | p[1]; }
-static uint32_t be32(const uint8_t *p) { return (uint32_t)be16(p) << 16 | be16(p + 2); }
 
 int fast_path_take(struct fast_path *f, const uint8_t *data, size_t captured, uint64_t number,
                    int64_t time_ns, int64_t interface)
@@ -529,11 +544,11 @@ int fast_path_take(struct fast_path *f, const uint8_t *data, size_t captured, ui
                          interface,
                          be32(tcp + 4),
                          be32(tcp + 8),
-                         (uint16_t)be16(tcp + 14),
-                         (uint16_t)be16(ip + 4),
+                         be16(tcp + 14),
+                         be16(ip + 4),
                          tcp[13] & 0x3f,
                          ip[8],
-                         (uint8_t)(header - 20),
+                         (unsigned)header - 20,
                          data,
                          tcp + 20,
                          tcp + header,
@@ -547,7 +562,7 @@ int fast_path_take(struct fast_path *f, const uint8_t *data, size_t captured, ui
         int from = memcmp(ip + 12, c->ends, 4) || memcmp(tcp, c->ends + 8, 2) ? CLOUD : DEVICE;
         if (c->interface != interface)
             return 0;
-        return c->side[from].begun && c->side[!from].begun ? follow(f, c, &g, from)
+        return begun(&c->side[from]) && begun(&c->side[!from]) ? follow(f, c, &g, from)
                : from == CLOUD                             ? answer(c, &g)
                                                            : 0;
     }
@@ -567,6 +582,34 @@ int fast_path_take(struct fast_path *f, const uint8_t *data, size_t captured, ui
     return 0;
 }
 
+/* First where to look for their connections, then the connections, then where they grow. */
+void fast_path_expect(const struct fast_path *f, const uint8_t *const *frames, size_t count)
+{
+    struct connection *found[AHEAD];
+    struct key keys[AHEAD];
+    if (!f->slots_size)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *ip = frames[i] + 14, *tcp = frames[i] + 34;
+        keys[i] = ends_key(ip + 12, tcp, ip + 16, tcp + 2);
+        __builtin_prefetch(&f->slots[place(f, keys[i])]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        found[i] = find(f, keys[i]);
+        for (size_t at = 0; found[i] && at < HOT + LINE; at += LINE)
+            __builtin_prefetch((const uint8_t *)found[i] + at);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct connection *c = found[i];
+        if (!c || bare(c))
+            continue;
+        __builtin_prefetch(c->pieces + c->piece_count);
+        for (int side = 0; side < 2; side++)
+            if (c->side[side].data)
+                __builtin_prefetch(c->side[side].data + sent(&c->side[side]));
+    }
+}
+
 /* --- Handing over ---------------------------------------------------------------------------- */
 
 static uint8_t *write_bytes(uint8_t *out, const void *from, size_t length)
@@ -576,30 +619,38 @@ static uint8_t *write_bytes(uint8_t *out, const void *from, size_t length)
     return out + length;
 }
 
-static int64_t *write_side(int64_t *out, const struct side *s)
+static int64_t *write_side(int64_t *out, const struct connection *c, int side)
 {
+    const struct side *s = &c->side[side];
+    const struct piece *first = NULL, *last = NULL;
+    int64_t segments = 0;
+    for (uint32_t i = 0; i < c->piece_count; i++)
+        if (c->pieces[i].side == (uint32_t)side && c->pieces[i].length) {
+            last = &c->pieces[i];
+            first = segments++ ? first : last;
+        }
     *out++ = s->base;
-    *out++ = s->begun;
+    *out++ = begun(s);
     *out++ = s->next;
     *out++ = s->acked;
-    *out++ = s->finished;
+    *out++ = finished(s);
     *out++ = s->stamped;
     *out++ = s->ttl;
     *out++ = (int64_t)s->packets;
-    *out++ = (int64_t)s->segments;
+    *out++ = segments;
     *out++ = (int64_t)s->last_frame;
     *out++ = s->last_ns;
-    *out++ = (int64_t)s->first_data_frame;
-    *out++ = s->first_data_ns;
-    *out++ = (int64_t)s->last_data_frame;
-    *out++ = s->last_data_ns;
-    *out++ = (int64_t)s->claim_frame;
-    *out++ = s->claim_ns;
+    *out++ = first ? (int64_t)first->frame : 0;
+    *out++ = first ? first->time_ns : NONE;
+    *out++ = last ? (int64_t)last->frame : 0;
+    *out++ = last ? last->time_ns : NONE;
+    *out++ = (int64_t)(last ? last->frame : c->control[side][0].frame);
+    *out++ = last ? last->time_ns : c->control[side][0].time_ns;
     *out++ = (int64_t)s->acked_frame;
     *out++ = s->acked_ns;
     *out++ = s->controls;
     *out++ = s->recents;
-    *out++ = s->length;
+    *out++ = sent(s);
     return out;
 }
 
@@ -608,7 +659,7 @@ static size_t written_size(const struct connection *c)
     size_t size = HEAD * sizeof(int64_t) + 36 + TIMED * sizeof(struct timed);
     for (int i = 0; i < 2; i++)
         size += CONTROLS * sizeof(struct control) + RECENT * sizeof(struct recent) +
-                c->side[i].length;
+                sent(&c->side[i]);
     return (size + c->piece_count * (sizeof(struct piece) + 1) + 7) / 8 * 8;
 }
 
@@ -626,6 +677,7 @@ static size_t write_connection(uint8_t *at, const struct connection *c)
 {
     int64_t head[HEAD] = {0}, *out = head;
     uint8_t *begin = at;
+    const struct side *last = &c->side[c->side[CLOUD].last_frame > c->side[DEVICE].last_frame];
     size_t size = written_size(c);
     *out++ = (int64_t)size;
     *out++ = (int64_t)c->number;
@@ -633,22 +685,22 @@ static size_t write_connection(uint8_t *at, const struct connection *c)
     *out++ = c->interface;
     *out++ = (int64_t)c->first_frame;
     *out++ = c->first_ns;
-    *out++ = (int64_t)c->last_frame;
-    *out++ = c->last_ns;
+    *out++ = (int64_t)last->last_frame;
+    *out++ = last->last_ns;
     *out++ = c->established_ns;
     *out++ = c->min_rtt_ns;
     *out++ = c->waiting;
     *out++ = c->piece_count;
-    out = write_side(out, &c->side[DEVICE]);
-    write_side(out, &c->side[CLOUD]);
+    out = write_side(out, c, DEVICE);
+    write_side(out, c, CLOUD);
     at = write_bytes(at, head, sizeof head);
     at = write_bytes(at, c->ends, 12);
     at = write_bytes(at, c->side[DEVICE].macs, 12);
     at = write_bytes(at, c->side[CLOUD].macs, 12);
     at = write_bytes(at, c->timed, sizeof c->timed);
     for (int i = 0; i < 2; i++) {
-        at = write_bytes(at, c->side[i].control, sizeof c->side[i].control);
-        at = write_bytes(at, c->side[i].recent, sizeof c->side[i].recent);
+        at = write_bytes(at, c->control[i], sizeof c->control[i]);
+        at = write_bytes(at, c->recent[i], sizeof c->recent[i]);
     }
     at = write_bytes(at, c->pieces, c->piece_count * sizeof(struct piece));
     for (uint32_t i = 0; i < c->piece_count; i++) {
@@ -656,8 +708,8 @@ static size_t write_connection(uint8_t *at, const struct connection *c)
         int record = p->length && is_record(c->side[p->side].data + p->at, p->length);
         *at++ = (uint8_t)(p->side + (record ? 0 : 2));
     }
-    at = write_bytes(at, c->side[DEVICE].data, c->side[DEVICE].length);
-    at = write_bytes(at, c->side[CLOUD].data, c->side[CLOUD].length);
+    at = write_bytes(at, c->side[DEVICE].data, sent(&c->side[DEVICE]));
+    at = write_bytes(at, c->side[CLOUD].data, sent(&c->side[CLOUD]));
     memset(at, 0, (size_t)(begin + size - at));
     return size;
 }

@@ -11,9 +11,9 @@ from handshake_probe.packets.units import Direction, StreamData, StreamEnd
 from handshake_probe.protocol.pieces import CLOUD, DEVICE, DirectedPiece, Heard, Run
 
 DIRECTIONS: Final = (Direction.DEVICE_TO_CLOUD, Direction.CLOUD_TO_DEVICE)
-# Frame (8), time (8), place in the side's data (4), length (4; 0 for a FIN), side (4), padding.
-PIECE: Final = struct.Struct("=QqIII4x")
-_HEARD: Final = struct.Struct("=Qq4xI8x")  # of these: frame, time, length
+# Frame (8), time (8), place in the side's data (2), length (2; 0 for a FIN), side (4).
+PIECE: Final = struct.Struct("=QqHHI")
+_HEARD: Final = struct.Struct("=Qq2xH4x")  # of these: frame, time, length
 _RECORDS: Final = re.compile(b"[" + DEVICE + CLOUD + b"]*")
 
 

@@ -17,6 +17,9 @@
 #define LINKS 32
 #define FILTER_BITS 20
 #define PARTED_MANY 256
+#ifndef KEPT_MANY
+#define KEPT_MANY 4096 /* connections, whose state the processor's caches do not hold */
+#endif
 
 enum { TCP = 6, UDP = 17 };
 enum { IPV4 = 0x0800, IPV6 = 0x86dd, VLAN = 0x8100 };
@@ -173,77 +176,135 @@ static int boring(struct sift *s, const struct link *link, const uint8_t *data, 
     return 1;
 }
 
-/* The next segment of a connection in which nothing odd happens. */
-static int taken(struct sift *s, int64_t index, const uint8_t *data, size_t length,
-                 uint64_t number, int64_t time_ns)
+/* A record of a capture, and the frame in it. */
+struct record {
+    const uint8_t *frame;
+    size_t size, captured; /* of the record, of the frame */
+    const struct link *link;
+    int64_t time_ns;
+};
+
+/* Read the record at `at`; 0 when it is not whole, or odd. */
+typedef int reader(const struct sift *s, const uint8_t *data, size_t length, size_t at,
+                   struct record *r);
+
+/* It may be a segment of a connection in which nothing odd happens. */
+static int followed(const struct sift *s, const struct record *r)
 {
-    const struct link *link = &s->link[index];
-    if (!s->fast || link->ethertype_at != 12 || !link->tagged || length < 54)
+    if (!s->fast || r->link->ethertype_at != 12 || !r->link->tagged || r->captured < 54)
         return 0;
-    if (!((s->ports[be16(data + 34)] | s->ports[be16(data + 36)]) & FOLLOWED))
-        return 0;
-    return fast_path_take(s->fast, data, length, number + s->passed + 1, time_ns,
-                          s->first_interface + index);
+    return (s->ports[be16(r->frame + 34)] | s->ports[be16(r->frame + 36)]) & FOLLOWED;
+}
+
+static void expect(const struct sift *s, const struct record *records, size_t count)
+{
+    const uint8_t *frames[AHEAD];
+    size_t many = 0;
+    for (size_t i = 0; i < count; i++)
+        if (followed(s, &records[i]))
+            frames[many++] = records[i].frame;
+    fast_path_expect(s->fast, frames, many);
 }
 
 /* Many connections are over: time to take them from the fast path. */
 static int full(const struct sift *s) { return s->fast && s->fast->parted >= PARTED_MANY; }
 
-static void pass(struct sift *s, int64_t time_ns)
+/* Pass over a frame that nobody asked for, or that the fast path takes. */
+static int pass(struct sift *s, const struct record *r, uint64_t number)
 {
-    if (s->passed++ == 0 || time_ns > s->latest_ns)
-        s->latest_ns = time_ns;
-    s->time_ns = time_ns;
+    if (!boring(s, r->link, r->frame, r->captured) &&
+        !(followed(s, r) &&
+          fast_path_take(s->fast, r->frame, r->captured, number + s->passed + 1, r->time_ns,
+                         s->first_interface + (r->link - s->link))))
+        return 0;
+    if (s->passed++ == 0 || r->time_ns > s->latest_ns)
+        s->latest_ns = r->time_ns;
+    s->time_ns = r->time_ns;
+    return 1;
 }
 
-/* Walk over records of a classic pcap file, from `at` on; return where the first one starts that
- * is not boring, not whole, or odd. Seconds (4), fraction (4), captured (4), length (4), frame.
- * `number` is that of the last frame before. */
+/* Walk over records from `at` on; return where the first one starts that is not boring, not whole,
+ * or odd. `number` is that of the last frame before. */
+static inline size_t walk(struct sift *s, reader *read, const uint8_t *data, size_t length,
+                          size_t at, uint64_t number)
+{
+    struct record records[AHEAD];
+    size_t ahead, count;
+    s->passed = 0;
+    do {
+        size_t end = at;
+        ahead = s->fast && s->fast->kept >= KEPT_MANY ? AHEAD : 1;
+        for (count = 0; count < ahead && read(s, data, length, end, &records[count]); count++)
+            end += records[count].size;
+        if (ahead > 1)
+            expect(s, records, count);
+        for (size_t i = 0; i < count; i++) {
+            if (full(s) || !pass(s, &records[i], number))
+                return at;
+            at += records[i].size;
+        }
+    } while (count == ahead);
+    return at;
+}
+
+/* Seconds (4), fraction (4), captured (4), length (4), frame. */
+static inline int read_pcap(const struct sift *s, const uint8_t *data, size_t length, size_t at,
+                            struct record *r)
+{
+    const uint8_t *head;
+    const int big = s->big_endian;
+    if (at > length || length - at < 16 || s->links < 1 || s->link[0].unit <= 0)
+        return 0;
+    head = data + at;
+    r->captured = word(head + 8, big);
+    if (r->captured > FRAME_LIMIT || r->captured > length - at - 16)
+        return 0;
+    r->frame = head + 16;
+    r->size = 16 + r->captured;
+    r->link = &s->link[0];
+    r->time_ns = word(head, big) * INT64_C(1000000000) + word(head + 4, big) * r->link->unit;
+    return 1;
+}
+
+/* An enhanced packet block without options. Type (4), total length (4), interface (4), time (4, 4),
+ * captured (4), length (4), frame padded to 4, total length. */
+static inline int read_pcapng(const struct sift *s, const uint8_t *data, size_t length, size_t at,
+                              struct record *r)
+{
+    const uint8_t *head;
+    const int big = s->big_endian;
+    uint32_t total, index;
+    uint64_t units;
+    if (at > length || length - at < 32)
+        return 0;
+    head = data + at;
+    total = word(head + 4, big);
+    index = word(head + 8, big);
+    units = (uint64_t)word(head + 12, big) << 32 | word(head + 16, big);
+    if (word(head, big) != 6 || total < 32 || total % 4 || total > length - at)
+        return 0;
+    if (word(head + total - 4, big) != total || index >= (uint32_t)s->links)
+        return 0;
+    r->captured = word(head + 20, big);
+    if (r->captured > FRAME_LIMIT || r->captured > total - 32 || total - 32 - r->captured >= 4)
+        return 0;
+    r->frame = head + 28;
+    r->size = total;
+    r->link = &s->link[index];
+    if (r->link->unit <= 0 || units > (uint64_t)(INT64_MAX / r->link->unit))
+        return 0;
+    r->time_ns = (int64_t)units * r->link->unit;
+    return 1;
+}
+
+/* Walk over the records of a classic pcap file. */
 size_t sift_pcap(struct sift *s, const uint8_t *data, size_t length, size_t at, uint64_t number)
 {
-    s->passed = 0;
-    while (!full(s) && at <= length && length - at >= 16 && s->links > 0 && s->link[0].unit > 0) {
-        const uint8_t *record = data + at;
-        uint32_t captured = word(record + 8, s->big_endian);
-        int64_t time_ns = word(record, s->big_endian) * INT64_C(1000000000) +
-                          word(record + 4, s->big_endian) * s->link[0].unit;
-        if (captured > FRAME_LIMIT || captured > length - at - 16)
-            break;
-        if (!boring(s, &s->link[0], record + 16, captured) &&
-            !taken(s, 0, record + 16, captured, number, time_ns))
-            break;
-        pass(s, time_ns);
-        at += 16 + captured;
-    }
-    return at;
+    return walk(s, read_pcap, data, length, at, number);
 }
 
-/* The same for enhanced packet blocks without options of a pcapng file. Type (4), total length
- * (4), interface (4), time (4, 4), captured (4), length (4), frame padded to 4, total length. */
+/* The same for the packets of a pcapng file. */
 size_t sift_pcapng(struct sift *s, const uint8_t *data, size_t length, size_t at, uint64_t number)
 {
-    s->passed = 0;
-    while (!full(s) && at <= length && length - at >= 32) {
-        const uint8_t *block = data + at;
-        const int big = s->big_endian;
-        uint32_t total = word(block + 4, big), index = word(block + 8, big);
-        uint32_t captured = word(block + 20, big);
-        uint64_t units = (uint64_t)word(block + 12, big) << 32 | word(block + 16, big);
-        const struct link *link;
-        if (word(block, big) != 6 || total < 32 || total % 4 || total > length - at)
-            break;
-        if (word(block + total - 4, big) != total || index >= (uint32_t)s->links)
-            break;
-        link = &s->link[index];
-        if (captured > FRAME_LIMIT || captured > total - 32 || total - 32 - captured >= 4)
-            break;
-        if (link->unit <= 0 || units > (uint64_t)(INT64_MAX / link->unit))
-            break;
-        if (!boring(s, link, block + 28, captured) &&
-            !taken(s, index, block + 28, captured, number, (int64_t)units * link->unit))
-            break;
-        pass(s, (int64_t)units * link->unit);
-        at += total;
-    }
-    return at;
+    return walk(s, read_pcapng, data, length, at, number);
 }
