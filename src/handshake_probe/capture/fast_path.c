@@ -13,7 +13,7 @@ enum { DEVICE = 0, CLOUD = 1 };
 enum { RECENT = 8, TIMED = 8, CONTROLS = 2, OPTIONS = 40, STAMPS = 12 };
 enum { DATA_LIMIT = 1 << 14, PIECE_LIMIT = 1024 }; /* of one side, of a connection */
 enum { SLOT_LIMIT = 1 << 18, PROBE_LIMIT = 256 };
-enum { HEAD = 72 }; /* numbers in a written connection */
+enum { HEAD = 56 }; /* numbers in a written connection */
 #define COPY_NS INT64_C(5000000)
 #define NONE INT64_C(-1)
 
@@ -238,6 +238,8 @@ static void part_with(struct fast_path *f, struct connection *c)
 {
     forget(f, c);
     drop(f, c->key);
+    /* Nothing follows that these could be needed for. */
+    c->waiting = c->side[DEVICE].recents = c->side[CLOUD].recents = 0;
     if (f->parted_first)
         f->parted_last->parted_next = c;
     else
@@ -656,10 +658,10 @@ static int64_t *write_side(int64_t *out, const struct connection *c, int side)
 
 static size_t written_size(const struct connection *c)
 {
-    size_t size = HEAD * sizeof(int64_t) + 36 + TIMED * sizeof(struct timed);
+    size_t size = HEAD * sizeof(int64_t) + 36 + c->waiting * sizeof(struct timed);
     for (int i = 0; i < 2; i++)
-        size += CONTROLS * sizeof(struct control) + RECENT * sizeof(struct recent) +
-                sent(&c->side[i]);
+        size += CONTROLS * sizeof(struct control) + sent(&c->side[i]) +
+                c->side[i].recents * sizeof(struct recent);
     return (size + c->piece_count * (sizeof(struct piece) + 1) + 7) / 8 * 8;
 }
 
@@ -670,9 +672,9 @@ static int is_record(const uint8_t *data, uint32_t length)
            ((uint32_t)data[0] << 8 | data[1]) == length - 2;
 }
 
-/* Numbers (HEAD of 64 bits), ends (12), device's and cloud's MACs (12, 12), answers awaited, of
- * both sides controls and recent packets, pieces, of each its sender (2 more unless it is a record),
- * of both sides the data; padded to 8. */
+/* Numbers (HEAD of 64 bits), ends (12), device's and cloud's MACs (12, 12), of both sides controls,
+ * pieces, of each its sender (2 more unless it is a record), of both sides the data, answers
+ * awaited, of both sides recent packets; padded to 8. */
 static size_t write_connection(uint8_t *at, const struct connection *c)
 {
     int64_t head[HEAD] = {0}, *out = head;
@@ -697,11 +699,7 @@ static size_t write_connection(uint8_t *at, const struct connection *c)
     at = write_bytes(at, c->ends, 12);
     at = write_bytes(at, c->side[DEVICE].macs, 12);
     at = write_bytes(at, c->side[CLOUD].macs, 12);
-    at = write_bytes(at, c->timed, sizeof c->timed);
-    for (int i = 0; i < 2; i++) {
-        at = write_bytes(at, c->control[i], sizeof c->control[i]);
-        at = write_bytes(at, c->recent[i], sizeof c->recent[i]);
-    }
+    at = write_bytes(at, c->control, sizeof c->control);
     at = write_bytes(at, c->pieces, c->piece_count * sizeof(struct piece));
     for (uint32_t i = 0; i < c->piece_count; i++) {
         const struct piece *p = &c->pieces[i];
@@ -710,6 +708,9 @@ static size_t write_connection(uint8_t *at, const struct connection *c)
     }
     at = write_bytes(at, c->side[DEVICE].data, sent(&c->side[DEVICE]));
     at = write_bytes(at, c->side[CLOUD].data, sent(&c->side[CLOUD]));
+    at = write_bytes(at, c->timed, c->waiting * sizeof(struct timed));
+    for (int i = 0; i < 2; i++)
+        at = write_bytes(at, c->recent[i], c->side[i].recents * sizeof(struct recent));
     memset(at, 0, (size_t)(begin + size - at));
     return size;
 }

@@ -15,20 +15,17 @@ from handshake_probe.packets.tcp_options import TcpOptions, read_options
 from handshake_probe.packets.units import Endpoint, Segment, TcpFlags
 
 # A connection as `write_connection` of fast_path.c has it: its numbers; ends (12) and MACs of
-# device's and cloud's packets (12, 12); answers awaited; of both sides controls and recent packets;
-# pieces, what kinds they are; of both sides the data.
-_HEAD: Final = struct.Struct("=72q12s12s12s")
-_NUMBERS: Final = 72
+# device's and cloud's packets (12, 12); of both sides controls; pieces, what kinds they are; of
+# both sides the data; unless nothing follows, answers awaited and of both sides recent packets.
+_HEAD: Final = struct.Struct("=56q12s12s12s")
+_NUMBERS: Final = 56
 _SIDE_AT: Final = (12, 34)
 _TIMED: Final = struct.Struct("=I4xq")
 _CONTROL: Final = struct.Struct("=QqIIHHBBB40sx")
 _RECENT: Final = struct.Struct("=QqIIIIHHBB12s6x")
-_TIMED_ROOM, _CONTROL_ROOM, _RECENT_ROOM = 8, 2, 8
-_TIMED_AT: Final = _HEAD.size
-_SIDES_AT: Final = _TIMED_AT + _TIMED_ROOM * _TIMED.size
-_RECENT_AT: Final = _CONTROL_ROOM * _CONTROL.size
-_SIDE_SIZE: Final = _RECENT_AT + _RECENT_ROOM * _RECENT.size
-_PIECES_AT: Final = _SIDES_AT + 2 * _SIDE_SIZE
+_CONTROLS_SIZE: Final = 2 * _CONTROL.size  # of one side
+_CONTROLS_AT: Final = _HEAD.size
+_PIECES_AT: Final = _CONTROLS_AT + 2 * _CONTROLS_SIZE
 _ACK: Final = int(TcpFlags.ACK)
 
 
@@ -152,7 +149,7 @@ class Written:
         )
 
     def _controls(self, index: int) -> Iterator[tuple[Any, ...]]:
-        start = self.at + _SIDES_AT + index * _SIDE_SIZE
+        start = self.at + _CONTROLS_AT + index * _CONTROLS_SIZE
         end = start + self.sides[index].controls * _CONTROL.size
         return _CONTROL.iter_unpack(self.written[start:end])
 
@@ -166,15 +163,16 @@ class Written:
     def connection(self) -> PlainConnection:
         """Read everything that following segments may need."""
         waiting, count = self.head[10:12]
-        start = self.at + _TIMED_AT
-        unanswered = list(_TIMED.iter_unpack(self.written[start : start + waiting * _TIMED.size]))
         at = self.at + _PIECES_AT + count * (PIECE.size + 1)
         datas = []
         for side in self.sides:
             datas.append(self.written[at : at + side.length])
             at += side.length
+        end = at + waiting * _TIMED.size
+        unanswered = list(_TIMED.iter_unpack(self.written[at:end]))
         story = self.story()
-        device, cloud = (self._side(index, datas[index], story) for index in (0, 1))
+        ends = end, end + self.sides[0].recents * _RECENT.size
+        device, cloud = (self._side(index, datas[index], ends[index]) for index in (0, 1))
         return PlainConnection(
             story.facts,
             [story.pieces[at] for at in range(len(story.pieces))],
@@ -184,21 +182,20 @@ class Written:
             cloud,
         )
 
-    def _side(self, index: int, data: bytes, story: PlainStory) -> PlainSide:
+    def _side(self, index: int, data: bytes, recent_at: int) -> PlainSide:
         side = self.sides[index]
         if not side.begun:
             return PlainSide(None, None, False, [], b"", (0, 0), (0, 0), None)
         controls = list(self._controls(index))
         fin = controls[1] if side.finished else None
-        start = self.at + _SIDES_AT + index * _SIDE_SIZE + _RECENT_AT
-        end = start + side.recents * _RECENT.size
+        recent = self.written[recent_at : recent_at + side.recents * _RECENT.size]
         return PlainSide(
             base=side.base,
             syn=self._syn(index, controls[0]),
             finished=bool(side.finished),
             recent=[
                 self._recent(index, values, data, controls)
-                for values in _RECENT.iter_unpack(self.written[start:end])
+                for values in _RECENT.iter_unpack(recent)
             ],
             data=data,
             claimed=(side.claim_frame, side.claim_ns),
