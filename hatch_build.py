@@ -1,4 +1,4 @@
-"""Compiles the fast reader (`sift.c`, `fast_path.c`) into the package where there is a C compiler.
+"""Compiles the fast reader (`sift.c`, `fast_path*.c`) into the package where there is a C compiler.
 
 The program works without it: `sieve.py` does the same in Python, only more slowly. So nothing
 here ever fails a build. `python hatch_build.py` compiles in place.
@@ -18,7 +18,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from packaging.tags import sys_tags
 
 CAPTURE = Path(__file__).parent / "src" / "handshake_probe" / "capture"
-SOURCES = ("sift.c", "fast_path.c", "fast_path.h")
+PARTS = ("fast_path.c", "fast_path_form.c", "fast_path_slots.c", "fast_path.h", "fast_path_parts.h")
+SOURCES = ("sift.c", *PARTS)
 FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Wconversion", "-fPIC", "-shared")
 
 

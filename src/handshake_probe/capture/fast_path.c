@@ -3,19 +3,17 @@
  *
  * The caller guarantees nothing about a frame but that it is readable; all limits are checked here.
  */
-#include "fast_path.h"
+#include "fast_path_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
-enum { DEVICE = 0, CLOUD = 1 };
-enum { RECENT = 8, TIMED = 8, CONTROLS = 2, OPTIONS = 40, STAMPS = 12 };
 enum { DATA_LIMIT = 1 << 14, PIECE_LIMIT = 1024 }; /* of one side, of a connection */
-enum { SLOT_LIMIT = 1 << 18, PROBE_LIMIT = 256 };
-enum { HEAD = 56 }; /* numbers in a written connection */
 #define COPY_NS INT64_C(5000000)
-#define NONE INT64_C(-1)
+
+/* With the first of the answers awaited, and that is mostly the only one. */
+enum { HOT = offsetof(struct connection, timed) + sizeof(struct timed), LINE = 64 };
 
 struct segment {
     uint64_t frame;
@@ -26,169 +24,7 @@ struct segment {
     uint32_t length; /* of the payload */
 };
 
-/* A SYN, SYN/ACK or FIN. */
-struct control {
-    uint64_t frame;
-    int64_t time_ns;
-    uint32_t sequence, acknowledgment; /* relative; of a SYN there is no acknowledgment */
-    uint16_t window, ip_id;
-    uint8_t flags, ttl, options_length, options[OPTIONS];
-};
-
-/* A packet of the last milliseconds: the next may be a copy of it. */
-struct recent {
-    uint64_t frame;
-    int64_t time_ns;
-    uint32_t sequence, acknowledgment, at, length; /* `at` is where its payload is in the data */
-    uint16_t window, ip_id;
-    uint8_t flags, options_length, options[STAMPS]; /* a SYN's options are those of its control */
-};
-
-/* What the next segment is held against, and changes. What pieces and controls say as well is not
- * kept: a state that is small leaves the processor's caches later. */
-struct side {
-    uint32_t base;  /* raw sequence number of the SYN */
-    uint32_t next;  /* relative: 1 is the first byte; one past the last byte sent */
-    uint32_t acked; /* relative; a FIN takes one number */
-    uint32_t room;  /* of data */
-    uint8_t *data;
-    uint8_t ttl, macs[12], stamped, controls, recents;
-    uint64_t packets, last_frame, acked_frame;
-    int64_t last_ns, acked_ns, newest_ns; /* newest: the greatest of all times */
-};
-
-struct piece {
-    uint64_t frame;
-    int64_t time_ns;
-    uint16_t at;     /* in the side's data */
-    uint16_t length; /* 0: the sender's FIN */
-    uint32_t side;
-};
-
-struct timed {
-    uint32_t end;
-    int64_t time_ns;
-};
-
-/* As fast_path.py reads them. */
-_Static_assert(sizeof(struct control) == 72 && sizeof(struct recent) == 56, "layout");
-_Static_assert(sizeof(struct piece) == 24 && sizeof(struct timed) == 16, "layout");
-
-struct key {
-    uint64_t a;
-    uint32_t b;
-};
-
-struct connection {
-    /* What nearly every segment needs: HOT bytes. */
-    int64_t interface;
-    uint8_t ends[12]; /* addresses of device and cloud, ports of both */
-    uint32_t waiting; /* of timed[] */
-    struct piece *pieces;
-    uint32_t piece_count, piece_room;
-    int64_t established_ns, min_rtt_ns;
-    struct side side[2];
-    struct timed timed[TIMED];
-    /* The rest. */
-    struct recent recent[2][RECENT];
-    struct key key;
-    uint64_t number, rank; /* rank among the closed ones; 0: not closed */
-    uint64_t first_frame;
-    int64_t first_ns;
-    struct control control[2][CONTROLS];
-    struct connection *next, *previous; /* of all */
-    struct connection *closed_next, *closed_previous, *parted_next; /* of the lists by rank */
-};
-
-/* With the first of the answers awaited, and that is mostly the only one. */
-enum { HOT = offsetof(struct connection, timed) + sizeof(struct timed), LINE = 64 };
-
-/* What is known by its key: a connection here, or (ELSEWHERE) one that is left to others. */
-struct slot {
-    struct key key;
-    struct connection *connection; /* NULL: a free slot */
-};
-
-static struct connection elsewhere;
-#define ELSEWHERE (&elsewhere)
-
-/* --- Slots: open addressing, at most half of them in use ------------------------------------- */
-
-static size_t place(const struct fast_path *f, struct key key)
-{
-    const uint64_t golden = UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t hash = key.a * golden + key.b;
-    hash = (hash ^ hash >> 32) * golden;
-    return (size_t)(hash ^ hash >> 32) & (f->slots_size - 1);
-}
-
-static int same(struct key one, struct key other) { return one.a == other.a && one.b == other.b; }
-
-static struct slot *slot_of(const struct fast_path *f, struct key key)
-{
-    size_t at = place(f, key);
-    while (f->slots[at].connection && !same(f->slots[at].key, key))
-        at = (at + 1) & (f->slots_size - 1);
-    return &f->slots[at];
-}
-
-static struct connection *find(const struct fast_path *f, struct key key)
-{
-    return f->slots_size ? slot_of(f, key)->connection : NULL;
-}
-
-/* Make sure that two more keys fit. */
-static int make_slots(struct fast_path *f)
-{
-    struct slot *old = f->slots;
-    size_t size = f->slots_size;
-    if (2 * (f->slots_used + 2) <= size)
-        return 1;
-    if (f->slots_used >= SLOT_LIMIT)
-        return 0;
-    f->slots = calloc(size ? 2 * size : 1024, sizeof *old);
-    if (!f->slots) {
-        f->slots = old;
-        return 0;
-    }
-    f->slots_size = size ? 2 * size : 1024;
-    for (size_t i = 0; i < size; i++)
-        if (old[i].connection)
-            *slot_of(f, old[i].key) = old[i];
-    free(old);
-    return 1;
-}
-
-static void put(struct fast_path *f, struct key key, struct connection *c)
-{
-    struct slot *slot = slot_of(f, key);
-    size_t probes = ((size_t)(slot - f->slots) - place(f, key)) & (f->slots_size - 1);
-    if (probes > PROBE_LIMIT)
-        f->off = 1; /* not by chance: somebody chose keys whose places are the same */
-    f->slots_used += !slot->connection;
-    slot->key = key;
-    slot->connection = c;
-}
-
-/* Free a key's slot, and move up what had to go past it. */
-static void drop(struct fast_path *f, struct key key)
-{
-    struct slot *slot = slot_of(f, key);
-    size_t hole = (size_t)(slot - f->slots), at = hole, mask = f->slots_size - 1;
-    if (!slot->connection)
-        return;
-    f->slots_used--;
-    for (;;) {
-        f->slots[hole].connection = NULL;
-        do {
-            at = (at + 1) & mask;
-            if (!f->slots[at].connection)
-                return;
-        } while (((at - place(f, f->slots[at].key)) & mask) < ((at - hole) & mask));
-        f->slots[hole] = f->slots[at];
-        hole = at;
-    }
-}
+/* --- Keys ------------------------------------------------------------------------------------ */
 
 static unsigned be16(const uint8_t *p) { return (unsigned)p[0] << 8 | p[1]; }
 static uint32_t be32(const uint8_t *p)
@@ -231,13 +67,13 @@ static void forget(struct fast_path *f, struct connection *c)
     }
     f->kept--;
     f->bare -= !c->piece_count;
-    drop(f, start_key(c->side[DEVICE].base));
+    slots_drop(f, start_key(c->side[DEVICE].base));
 }
 
 static void part_with(struct fast_path *f, struct connection *c)
 {
     forget(f, c);
-    drop(f, c->key);
+    slots_drop(f, c->key);
     /* Nothing follows that these could be needed for. */
     c->waiting = c->side[DEVICE].recents = c->side[CLOUD].recents = 0;
     if (f->parted_first)
@@ -255,13 +91,6 @@ static void part(struct fast_path *f)
     while ((c = f->closed_first) && f->closings - c->rank >= f->closed_limit)
         part_with(f, c);
 }
-
-/* Nobody said anything yet: a FIN is never the first piece. */
-static int bare(const struct connection *c) { return !c->piece_count; }
-
-static int begun(const struct side *s) { return s->controls > 0; }
-static int finished(const struct side *s) { return s->controls == CONTROLS; }
-static uint32_t sent(const struct side *s) { return begun(s) ? s->next - 1 : 0; } /* bytes */
 
 /* Options that are all there; tells whether time stamps (kind 8) are among them. */
 static int read_options(const struct segment *g, int *stamped)
@@ -432,7 +261,7 @@ static int start(struct fast_path *f, const struct segment *g, struct key key, c
         f->off = 1;
         return 0;
     }
-    if (g->length || !read_options(g, &stamped) || find(f, start_key(g->sequence)))
+    if (g->length || !read_options(g, &stamped) || slots_find(f, start_key(g->sequence)))
         return 0;
     c = calloc(1, sizeof *c);
     if (!c) {
@@ -454,8 +283,8 @@ static int start(struct fast_path *f, const struct segment *g, struct key key, c
     if (c->next)
         c->next->previous = c;
     f->all = c;
-    put(f, key, c);
-    put(f, start_key(g->sequence), c);
+    slots_put(f, key, c);
+    slots_put(f, start_key(g->sequence), c);
     f->kept++;
     f->bare++;
     return 1;
@@ -557,7 +386,7 @@ int fast_path_take(struct fast_path *f, const uint8_t *data, size_t captured, ui
                          (uint32_t)(total - 20 - header)};
     key = ends_key(ip + 12, tcp, ip + 16, tcp + 2);
     part(f);
-    c = find(f, key);
+    c = slots_find(f, key);
     if (c == ELSEWHERE)
         return 0;
     if (c) {
@@ -568,7 +397,7 @@ int fast_path_take(struct fast_path *f, const uint8_t *data, size_t captured, ui
                : from == CLOUD                             ? answer(c, &g)
                                                            : 0;
     }
-    if (!make_slots(f)) {
+    if (!slots_make_room(f)) {
         f->off = 1;
         return 0;
     }
@@ -580,7 +409,7 @@ int fast_path_take(struct fast_path *f, const uint8_t *data, size_t captured, ui
             return 1;
     }
     if (!f->off)
-        put(f, key, ELSEWHERE);
+        slots_put(f, key, ELSEWHERE);
     return 0;
 }
 
@@ -594,10 +423,10 @@ void fast_path_expect(const struct fast_path *f, const uint8_t *const *frames, s
     for (size_t i = 0; i < count; i++) {
         const uint8_t *ip = frames[i] + 14, *tcp = frames[i] + 34;
         keys[i] = ends_key(ip + 12, tcp, ip + 16, tcp + 2);
-        __builtin_prefetch(&f->slots[place(f, keys[i])]);
+        slots_expect(f, keys[i]);
     }
     for (size_t i = 0; i < count; i++) {
-        found[i] = find(f, keys[i]);
+        found[i] = slots_find(f, keys[i]);
         for (size_t at = 0; found[i] && at < HOT + LINE; at += LINE)
             __builtin_prefetch((const uint8_t *)found[i] + at);
     }
@@ -614,115 +443,14 @@ void fast_path_expect(const struct fast_path *f, const uint8_t *const *frames, s
 
 /* --- Handing over ---------------------------------------------------------------------------- */
 
-static uint8_t *write_bytes(uint8_t *out, const void *from, size_t length)
-{
-    if (length)
-        memcpy(out, from, length);
-    return out + length;
-}
-
-static int64_t *write_side(int64_t *out, const struct connection *c, int side)
-{
-    const struct side *s = &c->side[side];
-    const struct piece *first = NULL, *last = NULL;
-    int64_t segments = 0;
-    for (uint32_t i = 0; i < c->piece_count; i++)
-        if (c->pieces[i].side == (uint32_t)side && c->pieces[i].length) {
-            last = &c->pieces[i];
-            first = segments++ ? first : last;
-        }
-    *out++ = s->base;
-    *out++ = begun(s);
-    *out++ = s->next;
-    *out++ = s->acked;
-    *out++ = finished(s);
-    *out++ = s->stamped;
-    *out++ = s->ttl;
-    *out++ = (int64_t)s->packets;
-    *out++ = segments;
-    *out++ = (int64_t)s->last_frame;
-    *out++ = s->last_ns;
-    *out++ = first ? (int64_t)first->frame : 0;
-    *out++ = first ? first->time_ns : NONE;
-    *out++ = last ? (int64_t)last->frame : 0;
-    *out++ = last ? last->time_ns : NONE;
-    *out++ = (int64_t)(last ? last->frame : c->control[side][0].frame);
-    *out++ = last ? last->time_ns : c->control[side][0].time_ns;
-    *out++ = (int64_t)s->acked_frame;
-    *out++ = s->acked_ns;
-    *out++ = s->controls;
-    *out++ = s->recents;
-    *out++ = sent(s);
-    return out;
-}
-
-static size_t written_size(const struct connection *c)
-{
-    size_t size = HEAD * sizeof(int64_t) + 36 + c->waiting * sizeof(struct timed);
-    for (int i = 0; i < 2; i++)
-        size += CONTROLS * sizeof(struct control) + sent(&c->side[i]) +
-                c->side[i].recents * sizeof(struct recent);
-    return (size + c->piece_count * (sizeof(struct piece) + 1) + 7) / 8 * 8;
-}
-
-/* A piece that is exactly one record of a legal length: length (2), as many bytes. */
-static int is_record(const uint8_t *data, uint32_t length)
-{
-    return length >= 18 && length <= 1026 && length % 16 == 2 &&
-           ((uint32_t)data[0] << 8 | data[1]) == length - 2;
-}
-
-/* Numbers (HEAD of 64 bits), ends (12), device's and cloud's MACs (12, 12), of both sides controls,
- * pieces, of each its sender (2 more unless it is a record), of both sides the data, answers
- * awaited, of both sides recent packets; padded to 8. */
-static size_t write_connection(uint8_t *at, const struct connection *c)
-{
-    int64_t head[HEAD] = {0}, *out = head;
-    uint8_t *begin = at;
-    const struct side *last = &c->side[c->side[CLOUD].last_frame > c->side[DEVICE].last_frame];
-    size_t size = written_size(c);
-    *out++ = (int64_t)size;
-    *out++ = (int64_t)c->number;
-    *out++ = (int64_t)c->rank;
-    *out++ = c->interface;
-    *out++ = (int64_t)c->first_frame;
-    *out++ = c->first_ns;
-    *out++ = (int64_t)last->last_frame;
-    *out++ = last->last_ns;
-    *out++ = c->established_ns;
-    *out++ = c->min_rtt_ns;
-    *out++ = c->waiting;
-    *out++ = c->piece_count;
-    out = write_side(out, c, DEVICE);
-    write_side(out, c, CLOUD);
-    at = write_bytes(at, head, sizeof head);
-    at = write_bytes(at, c->ends, 12);
-    at = write_bytes(at, c->side[DEVICE].macs, 12);
-    at = write_bytes(at, c->side[CLOUD].macs, 12);
-    at = write_bytes(at, c->control, sizeof c->control);
-    at = write_bytes(at, c->pieces, c->piece_count * sizeof(struct piece));
-    for (uint32_t i = 0; i < c->piece_count; i++) {
-        const struct piece *p = &c->pieces[i];
-        int record = p->length && is_record(c->side[p->side].data + p->at, p->length);
-        *at++ = (uint8_t)(p->side + (record ? 0 : 2));
-    }
-    at = write_bytes(at, c->side[DEVICE].data, sent(&c->side[DEVICE]));
-    at = write_bytes(at, c->side[CLOUD].data, sent(&c->side[CLOUD]));
-    at = write_bytes(at, c->timed, c->waiting * sizeof(struct timed));
-    for (int i = 0; i < 2; i++)
-        at = write_bytes(at, c->recent[i], c->side[i].recents * sizeof(struct recent));
-    memset(at, 0, (size_t)(begin + size - at));
-    return size;
-}
-
 /* Write connections that were parted with, as many as fit; return the bytes written. */
 size_t fast_path_write_parted(struct fast_path *f, uint8_t *out, size_t room)
 {
     size_t written = 0;
     struct connection *c;
     part(f);
-    while ((c = f->parted_first) && written_size(c) <= room - written) {
-        written += write_connection(out + written, c);
+    while ((c = f->parted_first) && form_size(c) <= room - written) {
+        written += form_write(out + written, c);
         f->parted_first = c->parted_next;
         f->parted--;
         discard(c);
@@ -740,12 +468,12 @@ void fast_path_part_all(struct fast_path *f)
 /* Write one connection and leave it to others from now on; 0: there is none here. */
 static size_t hand_over(struct fast_path *f, struct connection *c, uint8_t *out, size_t room)
 {
-    size_t size = written_size(c);
+    size_t size = form_size(c);
     if (size > room)
         return 0;
-    write_connection(out, c);
+    form_write(out, c);
     forget(f, c);
-    put(f, c->key, ELSEWHERE);
+    slots_put(f, c->key, ELSEWHERE);
     discard(c);
     return size;
 }
@@ -755,7 +483,7 @@ size_t fast_path_hand_over(struct fast_path *f, const uint8_t *ends, uint8_t *ou
 {
     struct connection *c;
     part(f);
-    c = find(f, ends_key(ends, ends + 8, ends + 4, ends + 10));
+    c = slots_find(f, ends_key(ends, ends + 8, ends + 4, ends + 10));
     return c && c != ELSEWHERE ? hand_over(f, c, out, room) : 0;
 }
 
@@ -767,15 +495,15 @@ size_t fast_path_note_start(struct fast_path *f, uint32_t sequence, uint8_t *out
     size_t written = 0;
     if (f->off)
         return 0;
-    if (!make_slots(f)) {
+    if (!slots_make_room(f)) {
         f->off = 1;
         return 0;
     }
     part(f);
-    c = find(f, start_key(sequence));
+    c = slots_find(f, start_key(sequence));
     if (c && c != ELSEWHERE)
         written = hand_over(f, c, out, room);
-    put(f, start_key(sequence), ELSEWHERE);
+    slots_put(f, start_key(sequence), ELSEWHERE);
     return written;
 }
 

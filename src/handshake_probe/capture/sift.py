@@ -17,7 +17,14 @@ from handshake_probe.capture.sieve import ETHERNET, LINKS, PythonSieve, Selectio
 if TYPE_CHECKING:
     import ctypes
 
-SOURCES = tuple(map(Path(__file__).with_name, ("sift.c", "fast_path.c", "fast_path.h")))
+_PARTS = (
+    "fast_path.c",
+    "fast_path_form.c",
+    "fast_path_slots.c",
+    "fast_path.h",
+    "fast_path_parts.h",
+)
+SOURCES = tuple(map(Path(__file__).with_name, ("sift.c", *_PARTS)))  # as in hatch_build.py
 _LINKS = 32  # interfaces it knows; frames of further ones go to the decoder
 _PORTS = 1 << 16
 _SET = (1 << 20) // 64  # words of a set of addresses
