@@ -258,6 +258,25 @@ def test_alone_and_together(seed: int, tmp_path: Path, monkeypatch: pytest.Monke
     assert handed_over or seed % 4 == 0
 
 
+def test_an_icmp_error_meets_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections that begin after it have numbers of their own."""
+    dice = random.Random(1)
+    steps: list[Step] = []
+    for number in range(8):
+        script = list(Talk(dice, number, stamped=False).script())
+        steps += refused(script[0]) if number in {2, 5} else script
+    frames = []
+    for index, step in enumerate(steps):
+        data = ethernet(bytes(6), bytes(6), step.packet.pack(), None)
+        frames.append(Frame(index + 1, START + index * MS, 1, 0, data, len(data)))
+    path = tmp_path / "limit"
+    path.write_bytes(b"".join(written.pcap(frames)))
+    limits = Limits(connections=3)
+    together = read(path, monkeypatch, limits, fast=True)
+    same(together, read(path, monkeypatch, limits, fast=False))
+    assert len({facts.number for facts in together.paths}) == len(together.paths) > 3
+
+
 def place(sequence: int) -> int:
     """Where the fast path looks for a start, in the smallest table."""
     golden, low = 0x9E3779B97F4A7C15, (1 << 64) - 1

@@ -76,7 +76,7 @@ class Following:
         """Attach an ICMP error to the connection it quotes; return that one's pieces, if new."""
         fast, table = self._fast, self._table
         pieces: list[FlowPiece] = []
-        if fast is not None and icmp.quote is not None:
+        if fast is not None and self._together and icmp.quote is not None:
             pieces = self._reclaim(fast, icmp.quote.source, icmp.quote.destination)
             fast.shared.kept_elsewhere, fast.shared.bare_elsewhere = len(table), table.bare
         table.feed_icmp(icmp)
@@ -127,6 +127,7 @@ class Following:
             or shared.bare + shared.bare_elsewhere >= shared.bare_limit
         ):
             shared.off, self._together = 1, False
+            self._table.started, self._table.closings = shared.started, shared.closings
             while (plain := fast.hand_over_any()) is not None:
                 pieces += self._table.adopt(plain)
         elif shared.kept and (plain := fast.hand_over(one, other)) is not None:
