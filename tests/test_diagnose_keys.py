@@ -118,10 +118,42 @@ def test_an_identity_below_a_public_key_says_nothing() -> None:
     is_undecided(judged(story, keys=[public_cloud_key()]), KEY_QUESTION)
 
 
-@pytest.mark.parametrize("state", ["padding_bad", "padding_good_length_odd"])
-def test_an_identity_that_the_clouds_private_key_does_not_open(state: str) -> None:
-    story = refused().key("identity", CLOUD_KEY, state)
-    is_proven(judged(story, keys=[private_cloud_key()]), Cause.SERVER_KEY_MISMATCH, "HP201")
+def test_an_identity_that_the_clouds_private_key_does_not_open() -> None:
+    story = refused().key("identity", CLOUD_KEY, "padding_bad")
+    named = judged(story, keys=[private_cloud_key(named=True)])
+    is_proven(named, Cause.SERVER_KEY_MISMATCH, "HP201")
+
+
+def test_the_only_private_key_given_may_be_another_clouds() -> None:
+    story = refused().key("identity", CLOUD_KEY, "padding_bad")
+    told = judged(story, keys=[private_cloud_key()])
+    is_likely(told, Cause.SERVER_KEY_MISMATCH, "HP201")
+    assert KEY_QUESTION <= set(told.candidates)
+    assert told.assumption is not None
+
+
+@pytest.mark.parametrize(
+    ("state", "length"), [("padding_good_length_odd", 215), ("nonce_differs", 214)]
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_an_identity_that_opens_to_something_else_is_not_made_with_another_key(
+    state: str, length: int, named: bool
+) -> None:
+    """The padding is there: another key gives such a block once in 100 000."""
+    story = refused().key("identity", CLOUD_KEY, state, length=length)
+    told = judged(story, keys=[private_cloud_key(named=named), registered()])
+    is_undecided(told, {Cause.DEVICE_FAULT, Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED})
+    assert Cause.SERVER_KEY_MISMATCH not in told.candidates
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_a_given_key_explains_no_identity_that_never_arrived(private: bool) -> None:
+    """The path drops it: whether the key that was given is this cloud's is another question."""
+    state = "padding_bad" if private else "not_below_modulus"
+    story = connection().connected().nonce().identity().key("identity", CLOUD_KEY, state)
+    story.path("device", acknowledged_up_to=1).wait(20.0).device_fin()
+    told = judged(story, keys=[private_cloud_key() if private else public_cloud_key()])
+    assert told.cause is Cause.NETWORK_BLOCKED
 
 
 def test_an_identity_that_opens_under_another_clouds_key() -> None:
@@ -306,7 +338,48 @@ def test_a_key_that_only_the_firmware_misreads() -> None:
 def test_the_devices_own_key_does_not_open_what_the_cloud_encrypts() -> None:
     story = given_up().opens().signed().key("credentials", DEVICE_KEY, "padding_bad")
     told = judged(story, keys=[private_cloud_key(), flash_key()])
-    is_proven(told, Cause.DEVICE_KEY_CORRUPTION, "HP303")
+    is_likely(told, Cause.DEVICE_KEY_CORRUPTION, "HP303")
+    assert Cause.SERVER_FAULT in told.candidates
+
+
+def test_a_file_that_is_not_the_key_the_device_sends_proves_nothing() -> None:
+    story = given_up().opens().signed().key("credentials", OTHER_DEVICE_KEY, "padding_bad")
+    told = judged(story, keys=[private_cloud_key(), flash_key(key=OTHER_DEVICE_KEY), registered()])
+    is_likely(told, Cause.DEVICE_KEY_CORRUPTION, "HP302")
+
+
+def test_a_device_key_that_opens_nothing_accuses_no_cloud() -> None:
+    story = given_up().opens().signed().key("credentials", DEVICE_KEY, "key_damaged")
+    told = judged(story, keys=[private_cloud_key(), flash_key(), registered()])
+    is_likely(told, Cause.DEVICE_KEY_CORRUPTION, "HP302")
+    assert told.mechanism == "slot_damaged"
+
+
+@pytest.mark.parametrize(
+    ("state", "cause"),
+    [("opened", Cause.DEVICE_FAULT), ("hmac_differs", Cause.SERVER_FAULT)],
+)
+def test_a_register_is_out_of_date_when_the_cloud_encrypts_for_the_key_that_was_sent(
+    state: str, cause: Cause
+) -> None:
+    story = given_up().opens().signed()
+    story.key("credentials", DEVICE_KEY, state, firmware_opens=True)
+    keys = [private_cloud_key(), flash_key(), registered(key=OTHER_DEVICE_KEY)]
+    assert judged(story, keys=keys).cause is cause
+
+
+@pytest.mark.parametrize("keys", [[], [registered()], [registered(key=OTHER_DEVICE_KEY)]])
+def test_a_session_of_the_wrong_length_is_the_clouds_fault(keys: list[KeyUsed]) -> None:
+    story = given_up().opens().signed()
+    story.key("credentials", DEVICE_KEY, "padding_good_length_odd", length=32)
+    told = judged(story, keys=[private_cloud_key(), flash_key(), *keys])
+    assert told.cause is Cause.SERVER_FAULT
+    assert "32 bytes" in told.clues[0].text
+
+
+def test_halves_in_the_wrong_order_are_the_clouds_fault() -> None:
+    told = judged(given_up().signed("misplaced"), keys=[public_cloud_key()])
+    is_proven(told, Cause.SERVER_FAULT, "HP507")
 
 
 def test_somebody_elses_private_key_proves_nothing() -> None:
@@ -497,7 +570,7 @@ def test_a_hello_rules_both_keys_out() -> None:
 
 def test_a_proof_rules_the_other_keys_out() -> None:
     story = refused().key("identity", CLOUD_KEY, "padding_bad")
-    ruled = out(story, keys=[private_cloud_key()])
+    ruled = out(story, keys=[private_cloud_key(named=True)])
     assert ruled == {Cause.NETWORK_BLOCKED, Cause.DEVICE_KEY_CORRUPTION, Cause.DEVICE_UNKNOWN}
 
 
@@ -631,10 +704,12 @@ def test_a_ciphertext_above_the_devices_modulus_is_for_another_key(
     is_likely(told, cause, "HP311")
 
 
-def test_with_a_genuine_signature_it_is_proven() -> None:
+def test_a_genuine_cloud_may_encrypt_for_a_wrong_key_all_the_same() -> None:
     story = given_up().opens().signed()
     story.key("credentials", DEVICE_KEY, "not_below_modulus", role="sent", private=False)
-    is_proven(judged(story, keys=[private_cloud_key()]), Cause.DEVICE_KEY_CORRUPTION, "HP311")
+    told = judged(story, keys=[private_cloud_key()])
+    is_likely(told, Cause.DEVICE_KEY_CORRUPTION, "HP311")
+    assert Cause.SERVER_FAULT in told.candidates
 
 
 def test_somebody_elses_smaller_key_says_nothing_about_the_device() -> None:

@@ -114,6 +114,15 @@ def test_a_signature_by_another_key_is_told() -> None:
     assert try_signature(keys, b"\xff" * 256, MARK).events[1].state is BlockState.NOT_BELOW_MODULUS
 
 
+def test_a_signature_before_the_ciphertext_is_told() -> None:
+    other = vectors.cloud_key(fresh_numbers(2048))
+    reply = vectors.SIGNATURE + vectors.CIPHERTEXT
+    for key, state in ((vectors.cloud_key(), BlockState.MISPLACED), (other, None)):
+        [test] = try_signature(Keyring(cloud=(key,)), reply[128:], MARK, reply[:256]).events
+        assert (test.state is BlockState.MISPLACED) is (state is not None)
+        assert test.body_length is None
+
+
 def credentials(
     key: DeviceKey,
     mac: bytes | None = vectors.MAC,
@@ -163,6 +172,17 @@ def test_a_key_only_a_der_reader_reads_is_told() -> None:
     damaged = vectors.DEVICE_NUMBERS._replace(p=vectors.DEVICE_NUMBERS.p ^ 0x1000)
     assert credentials(vectors.device_key(firmware=damaged))[:3] == (BlockState.OPENED, 40, False)
     assert credentials(vectors.device_key(firmware=None))[:3] == (BlockState.OPENED, 40, False)
+
+
+@pytest.mark.parametrize("names", [("d", "p", "q"), ("d", "p", "q", "dp", "dq", "qinv")])
+def test_a_key_of_which_too_little_is_left_refutes_nothing(names: tuple[str, ...]) -> None:
+    flipped = {name: getattr(vectors.DEVICE_NUMBERS, name) ^ 1 << 200 for name in names}
+    damaged = vectors.DEVICE_NUMBERS._replace(**flipped)
+    assert credentials(vectors.device_key(damaged, damaged))[:3] == (
+        BlockState.KEY_DAMAGED,
+        None,
+        False,
+    )
 
 
 def test_a_key_only_the_firmware_reads_is_told() -> None:

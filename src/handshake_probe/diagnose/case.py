@@ -26,6 +26,8 @@ from handshake_probe.model.vocabulary import Cause, EndedBy, Stage
 
 # "unproven": the nonce was not captured, but only the right key gives a block of this form.
 OPENED = ("opened", "unproven")
+# The signature is by this key, whatever else is wrong with it.
+SIGNED = ("opened", "digest_info", "misplaced")
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class KeyFacts:
             if isinstance(item, ConnectionSeen):
                 hosts.add(host_of(item.cloud))
                 for test in item.key_tests:
-                    if test.block == "signature" and test.state in ("opened", "digest_info"):
+                    if test.block == "signature" and test.state in SIGNED:
                         signed[host_of(item.cloud)].add(test.key)
             elif isinstance(item, DnsSeen):
                 named[item.name].update(item.addresses)

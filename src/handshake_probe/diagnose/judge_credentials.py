@@ -18,6 +18,8 @@ from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechani
 
 # A device needs up to 0.6 s for RSA; with a failing internet test it closes 10.3 s later at most.
 DEVICE_DECIDES = 15.0
+# What only the key shows that the ciphertext was made for.
+_ENCRYPTED_FOR = (*OPENED, "hmac_differs", "padding_good_length_odd")
 
 
 def judge_credentials(case: Case) -> Judgement:
@@ -102,6 +104,8 @@ def _by_register(case: Case, clue: Clue) -> Judgement | None:
     registered = case.keys.register.get(opened.device_id or "")
     if registered is None or opened.sent_key is None or opened.sent_key == registered:
         return None
+    if any(t.state in _ENCRYPTED_FOR and t.key == opened.sent_key for t in _device_tests(case)):
+        return None  # the cloud encrypts for the key the device sends: the register is not its own
     signature = _signature(case)
     if signature is not None and signature.state in ("padding_bad", "not_below_modulus"):
         return None  # the signature alone stops every device, whatever key it holds
@@ -139,6 +143,21 @@ def _by_device_key(case: Case, clue: Clue) -> Judgement | None:
             "The device's key is right, but stored so that the firmware misreads it.",
             clue,
         )
+    odd = next((t for t in ours if t.state == "padding_good_length_odd"), None)
+    if opened is None and odd is not None and _is_the_devices(case, odd):
+        return caused(
+            Cause.SERVER_FAULT,
+            Mechanism.CREDENTIALS_MALFORMED,
+            Clue(
+                "HP522",
+                f"The credentials open with {case.keys.name(odd.key)}, the device's key, and hold "
+                f"{odd.length} bytes; 40 are right.",
+                (connection.id, *frames(odd.frame)),
+                Confidence.LIKELY,
+            ),
+            "The cloud encrypts a session of the wrong length: no device can use it.",
+            clue,
+        )
     signature = _signature(case)
     signed = signature is not None and signature.state == "opened"
     if opened is not None and opened.state == "opened" and signed:
@@ -157,8 +176,24 @@ def _by_device_key(case: Case, clue: Clue) -> Judgement | None:
             others=(Cause.DEVICE_KEY_CORRUPTION,),
             assumption="that the given key file is what the device holds in flash",
         )
-    own = [t for t in ours if case.device_id and _owner(case, t.key) == case.device_id]
+    own = [t for t in ours if _is_the_devices(case, t)]
     if opened is None and own and signed:
+        if own[0].state == "key_damaged":
+            return caused(
+                Cause.DEVICE_KEY_CORRUPTION,
+                Mechanism.SLOT_DAMAGED,
+                Clue(
+                    "HP302",
+                    f"The signature is genuine, and {case.keys.name(own[0].key)} is too damaged "
+                    "to open anything.",
+                    (connection.id, *frames(own[0].frame)),
+                    Confidence.LIKELY,
+                ),
+                "The device's private key is damaged: with it, no credentials can be opened.",
+                clue,
+                others=(Cause.SERVER_FAULT, Cause.DEVICE_FAULT),
+                assumption="that the given key file is what the device holds in flash",
+            )
         if case.keys.register.get(case.device_id or "") == own[0].key:
             return caused(
                 Cause.SERVER_FAULT,
@@ -186,12 +221,25 @@ def _by_device_key(case: Case, clue: Clue) -> Judgement | None:
             ),
             "The cloud encrypts for another key than the one the device holds.",
             clue,
+            others=(Cause.SERVER_FAULT,),
+            assumption="that the given key file is what the device holds in flash",
         )
     return None
 
 
 def _device_tests(case: Case) -> list[KeyTest]:
     return [t for t in case.tests("credentials") if t.role == "device" and t.private]
+
+
+def _is_the_devices(case: Case, test: KeyTest) -> bool:
+    """Whether a key file is this device's by its name, and nothing the device sent speaks against.
+
+    Who sends the public half of another key holds another key than the file.
+    """
+    if case.device_id is None or _owner(case, test.key) != case.device_id:
+        return False
+    opened = case.opened_identity
+    return opened is None or opened.sent_key in (None, test.key)
 
 
 def _owner(case: Case, fingerprint: str) -> str | None:
@@ -272,7 +320,7 @@ def _by_signature(case: Case, clue: Clue) -> Judgement:
         ),
         "The credentials are signed by another key than the cloud's: the device rightly refuses.",
         clue,
-        others=(Cause.DEVICE_KEY_CORRUPTION,),
+        others=(Cause.SERVER_FAULT, Cause.DEVICE_KEY_CORRUPTION),
         assumption=None
         if case.keys.cloud_key_certain
         else f"that {name} is the server key the device holds",

@@ -88,6 +88,15 @@ def odd_signature(case: Case, got: CredentialsSeen, clue: Clue) -> Judgement | N
             "The cloud signs in a form that no device accepts: its software is at fault.",
             clue,
         )
+    if any(t.state == "misplaced" for t in case.tests("signature")):
+        return caused(
+            Cause.SERVER_FAULT,
+            Mechanism.CREDENTIALS_MALFORMED,
+            Clue("HP507", "The signature comes before the ciphertext, not behind it.", evidence),
+            "The cloud sends the two halves of its answer in the wrong order: its software is at "
+            "fault.",
+            clue,
+        )
     odd = next((t for t in case.tests("signature") if t.state == "padding_good_length_odd"), None)
     if odd is not None:
         return caused(

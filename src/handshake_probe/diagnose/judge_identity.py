@@ -10,6 +10,7 @@ from handshake_probe.diagnose.judge_sizes import repeated_identity, small_identi
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.diagnose.key_sizes import identity_clues
 from handshake_probe.diagnose.path_rules import peer_gone
+from handshake_probe.model.observations import ConnectionSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
 # Clouds answer an identity within a second; JS servers wait 10 or 30 s for one, devices 20 s.
@@ -22,6 +23,9 @@ OPEN_QUESTION = (
     Cause.DEVICE_KEY_CORRUPTION,
     Cause.SERVER_FAULT,
 )
+# The padding shows that a key is the right one (another gives such a block once in 100 000), and
+# what it encloses is no identity for this nonce.
+_OTHER_CONTENT = ("nonce_differs", "padding_good_length_odd")
 
 
 def judge_identity(case: Case) -> Judgement:
@@ -50,9 +54,12 @@ def mismatch_by_keys(case: Case) -> Judgement | None:
         (t for t in case.tests("identity") if t.state in OPENED and t.key != cloud_key), None
     )
     test = case.test("identity", cloud_key)
-    if test is None or test.state in (*OPENED, "fits", "nonce_differs"):
+    if test is None or test.state in (*OPENED, *_OTHER_CONTENT, "fits"):
         return None
     connection = case.connection
+    certain = case.keys.cloud_key_certain
+    if not certain and not _arrived(connection):
+        return None  # which key made what never reached the cloud explains nothing
     evidence = (connection.id, *frames(test.frame))
     name = case.keys.name(cloud_key)
     if other is not None:
@@ -79,16 +86,20 @@ def mismatch_by_keys(case: Case) -> Judgement | None:
         clue = Clue("HP201", f"The identity does not decrypt with {name}.", evidence)
     else:
         return None
-    certain = case.keys.cloud_key_certain or test.private
     return caused(
         Cause.SERVER_KEY_MISMATCH,
         Mechanism.IDENTITY_NOT_DECRYPTABLE,
         clue,
         "The device encrypts its identity with another server key than the cloud's: "
         "the cloud cannot read it.",
-        others=() if certain else (Cause.SERVER_FAULT,),
+        others=() if certain else OPEN_QUESTION[1:],
         assumption=None if certain else f"that {name} is this cloud's key",
     )
+
+
+def _arrived(connection: ConnectionSeen) -> bool:
+    """Whether the cloud acknowledged what the device sent."""
+    return connection.from_device.acknowledged_up_to > 1
 
 
 def _partial_credentials(case: Case) -> Judgement | None:
@@ -126,7 +137,6 @@ def _by_ending(case: Case) -> Judgement:
     connection = case.connection
     identity = connection.identity
     sent_at = identity.time if identity else connection.from_device.last_data or connection.started
-    acknowledged = connection.from_device.acknowledged_up_to > 1
     ended = connection.ended_time or connection.capture_end
     waited = ended - sent_at
     if connection.ended_by in (EndedBy.CLOUD_FIN, EndedBy.CLOUD_RST):
@@ -152,11 +162,11 @@ def _by_ending(case: Case) -> Judgement:
             "The device closes before the cloud's answer was due.",
             "The device's serial log of one attempt.",
         )
-    return _silence(case, waited, acknowledged, evidence)
+    return _silence(case, waited, evidence)
 
 
-def _silence(case: Case, waited: float, acknowledged: bool, evidence: tuple[str, ...]) -> Judgement:
-    if not acknowledged:
+def _silence(case: Case, waited: float, evidence: tuple[str, ...]) -> Judgement:
+    if not _arrived(case.connection):
         clue = Clue(
             "HP123",
             f"The identity is never acknowledged ({waited:.0f} s).",
@@ -219,7 +229,7 @@ def _cloud_closed(case: Case, waited: float) -> Judgement:
         f"The cloud {how} {_span(waited)} after the identity, without credentials.",
         evidence,
     )
-    known = judge_register(case, clue)
+    known = judge_register(case, clue) or _other_content(case, clue)
     if known is not None:
         return known
     opened = case.opened_identity
@@ -241,9 +251,9 @@ def _cloud_closed(case: Case, waited: float) -> Judgement:
     sized = None if opened is not None or first_hop else small_identities(case, clue)
     if sized is not None:
         return sized
-    candidates: tuple[Cause, ...] = OPEN_QUESTION
+    candidates: tuple[Cause, ...] = (*OPEN_QUESTION, Cause.DEVICE_FAULT)
     if identity is not None and identity.pieces > 1:
-        candidates = (Cause.SERVER_FAULT, *OPEN_QUESTION[:3])
+        candidates = (Cause.SERVER_FAULT, *OPEN_QUESTION[:3], Cause.DEVICE_FAULT)
     if first_hop:
         candidates = (Cause.NETWORK_BLOCKED, *candidates)
     else:
@@ -268,6 +278,27 @@ def _cloud_closed(case: Case, waited: float) -> Judgement:
         "It cannot read it (server key), does not know the device, or has another key on file.",
         settles,
         *identity_clues(case),
+    )
+
+
+def _other_content(case: Case, clue: Clue) -> Judgement | None:
+    """An identity that a given key opens, and that no cloud can accept for what is in it."""
+    test = next((t for t in case.tests("identity") if t.state in _OTHER_CONTENT), None)
+    if test is None:
+        return None
+    name = case.keys.name(test.key)
+    inside = (
+        "the nonce in it is not the one this cloud sent"
+        if test.state == "nonce_differs"
+        else f"there are {test.length} bytes in it, and 52 or 214 are right"
+    )
+    return undecided(
+        (Cause.DEVICE_FAULT, Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
+        Mechanism.IDENTITY_REFUSED,
+        clue,
+        f"The identity opens with {name}, but {inside}: the device makes it wrongly, or something "
+        "between the two sends another one.",
+        "The device's serial log of one attempt, and a capture on the device's own Wi-Fi.",
     )
 
 

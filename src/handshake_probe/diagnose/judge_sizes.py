@@ -93,16 +93,14 @@ def large_ciphertext(case: Case, clue: Clue) -> Judgement | None:
             others=(Cause.DEVICE_KEY_CORRUPTION,),
             assumption="that the given register is the one the cloud uses",
         )
-    signature = case.test("signature", case.keys.cloud_key)
-    signed = signature is not None and signature.state == "opened"
     return caused(
         Cause.DEVICE_KEY_CORRUPTION,
         Mechanism.CREDENTIALS_NOT_DECRYPTABLE,
         larger,
         "The cloud encrypts for another key than the one the device holds.",
         clue,
-        others=() if signed else (Cause.SERVER_FAULT,),
-        assumption=None if signed else "that the cloud encrypts the credentials properly",
+        others=(Cause.SERVER_FAULT,),
+        assumption="that the cloud encrypts the credentials properly",
     )
 
 

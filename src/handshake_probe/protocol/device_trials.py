@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from handshake_probe.keys.fingerprint import fingerprint, fingerprint_of, read_spki
 from handshake_probe.keys.keyring import DeviceKey, Keyring
+from handshake_probe.keys.numbers import repaired
 from handshake_probe.keys.rsa import (
     decrypt_proven,
     is_sound,
@@ -26,6 +27,7 @@ from handshake_probe.protocol.stream import Mark
 # How much a state says, least first: the best reading of a key counts.
 _RANK = (
     BlockState.NOT_BELOW_MODULUS,
+    BlockState.KEY_DAMAGED,
     BlockState.PADDING_BAD,
     BlockState.PADDING_GOOD_LENGTH_ODD,
     BlockState.HMAC_DIFFERS,
@@ -189,9 +191,11 @@ def _open_credentials(key: DeviceKey, ciphertext: bytes, mac: bytes | None) -> _
     if int.from_bytes(ciphertext, "big") >= key.numbers.n > 1:
         der: tuple[BlockState, bytes | None] = (BlockState.NOT_BELOW_MODULUS, None)
     elif key.numbers.n <= 1:
-        der = grade(None)
+        der = (BlockState.KEY_DAMAGED, None)
     else:
         der = grade(decrypt_block(key.numbers, ciphertext))
+        if der[0] is BlockState.PADDING_BAD and repaired(key.numbers) is None:
+            der = (BlockState.KEY_DAMAGED, None)
     if firmware[0] is BlockState.PADDING_BAD:
         best = der
     else:

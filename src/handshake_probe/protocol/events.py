@@ -88,9 +88,11 @@ class BlockState(StrEnum):
     PADDING_BAD = "padding_bad"  # not 00 02 / 00 01 …: another key (or a damaged one)
     PADDING_GOOD_LENGTH_ODD = "padding_good_length_odd"  # PKCS#1 form, plaintext length wrong
     NONCE_DIFFERS = "nonce_differs"  # opened, but the nonce inside is another one
+    MISPLACED = "misplaced"  # no signature where it belongs, but one before the ciphertext
     DIGEST_INFO = "digest_info"  # signature opens, body carries a DigestInfo
     HMAC_DIFFERS = "hmac_differs"  # 40 bytes opened, but the signed HMAC is another one
     UNPROVEN = "unproven"  # PKCS#1 form and 40 bytes, but no HMAC to compare with
+    KEY_DAMAGED = "key_damaged"  # the private half opens nothing at all, whatever the block
     FITS = "fits"  # only the public key: integer < N, nothing more can be said
 
 
@@ -139,7 +141,8 @@ class SignatureTest(Event, frozen=True, kw_only=True, gc=False):
     name: ClassVar[str] = "signature_test"
     key: str
     state: (
-        BlockState  # OPENED, NOT_BELOW_MODULUS, PADDING_BAD, PADDING_GOOD_LENGTH_ODD, DIGEST_INFO
+        BlockState  # OPENED, NOT_BELOW_MODULUS, PADDING_BAD, PADDING_GOOD_LENGTH_ODD, DIGEST_INFO,
+        # MISPLACED
     )
     body_length: int | None
 

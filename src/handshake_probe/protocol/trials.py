@@ -34,6 +34,7 @@ from handshake_probe.protocol.pkcs1 import (
 from handshake_probe.protocol.stream import Mark
 
 _SHUT = (BlockState.NOT_BELOW_MODULUS, BlockState.PADDING_BAD)
+_BODILESS = (*_SHUT, BlockState.MISPLACED)
 
 
 def try_identity(
@@ -89,17 +90,24 @@ class SignatureTrials(NamedTuple):
     mac: bytes | None  # the 20 bytes a signature that opened vouches for
 
 
-def try_signature(keyring: Keyring, signature: bytes, mark: Mark) -> SignatureTrials:
-    """Try every cloud key's public half on a signature; no private key is needed."""
+def try_signature(
+    keyring: Keyring, signature: bytes, mark: Mark, swapped: bytes | None = None
+) -> SignatureTrials:
+    """Try every cloud key's public half on a signature; no private key is needed.
+
+    `swapped`: the 256 bytes that would be the signature if it came before the ciphertext.
+    """
     events, macs = [], []
     for key in keyring.cloud:
         state, body = _open_signature(key, signature)
+        if state in _SHUT and swapped and _open_signature(key, swapped)[0] is BlockState.OPENED:
+            state = BlockState.MISPLACED
         if state is BlockState.OPENED:
             macs.append(body)
         elif state is BlockState.DIGEST_INFO:
             info = read_digest_info(body)
             macs += [info.digest] if info and info.algorithm == "sha1" else []
-        length = len(body) if state not in _SHUT else None
+        length = len(body) if state not in _BODILESS else None
         events.append(
             SignatureTest(
                 frame=mark.frame,

@@ -225,7 +225,10 @@ class WatchedHandshake:
         )
         mac = None
         if signature.data is not None:
-            signed = try_signature(self._keyring, signature.data, mark)
+            swapped = None
+            if ciphertext.data is not None:
+                swapped = (ciphertext.data + signature.data)[: layouts.SIGNATURE_SIZE]
+            signed = try_signature(self._keyring, signature.data, mark, swapped)
             self._log.add_all(signed.events)
             mac = signed.mac
         if ciphertext.data is not None:

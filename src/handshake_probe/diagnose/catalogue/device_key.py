@@ -29,7 +29,8 @@ ENTRIES = (
         "HP302",
         "The device cannot use genuine credentials",
         ERROR,
-        "Cloud and signature are right, and the device closes: its private key does not fit.",
+        "Cloud and signature are right, and the device closes: its private key does not fit or is "
+        "damaged.",
         "384 bytes with a signature of the cloud's key, then the device closes without a Hello.",
         "A cloud that encrypts or signs the wrong bytes; a device that crashes there.",
         *DEVICE_KEY,

@@ -66,7 +66,8 @@ ENTRIES = (
         "The signature has a wrong form",
         ERROR,
         "The cloud signs in a form devices do not accept.",
-        "The signature opens to something other than the bare 20 bytes.",
+        "The signature opens to something other than the bare 20 bytes, or comes before the "
+        "ciphertext.",
         "Nothing: the cloud's public key opens it.",
         "Fix the server: sign the raw 20 bytes, without DigestInfo.",
     ),
@@ -201,7 +202,8 @@ ENTRIES = (
         "HP522",
         "The cloud encrypts wrongly",
         ERROR,
-        "The device holds the registered key, and the credentials do not open with it.",
+        "The device holds the registered key, and the credentials do not open with it, or they open "
+        "to something other than the 40 bytes of a session.",
         "Raw RSA with a private key that is the counterpart of the registered one.",
         "A register other than the one the cloud uses.",
         *CLOUD_SIDE,
