@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from handshake_probe.diagnose.case import OPENED, Case
+from handshake_probe.diagnose.judge_device_key import (
+    encrypted_for,
+    judge_device_key,
+    signature_test,
+)
 from handshake_probe.diagnose.judge_form import (
     foreign_answer,
     odd_signature,
@@ -13,13 +18,10 @@ from handshake_probe.diagnose.judge_register import flawed_key
 from handshake_probe.diagnose.judge_sizes import large_ciphertext
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.diagnose.key_sizes import credentials_clues
-from handshake_probe.model.observations import KeyTest
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
 # A device needs up to 0.6 s for RSA; with a failing internet test it closes 10.3 s later at most.
 DEVICE_DECIDES = 15.0
-# What only the key shows that the ciphertext was made for.
-_ENCRYPTED_FOR = (*OPENED, "hmac_differs", "padding_good_length_odd")
 
 
 def judge_credentials(case: Case) -> Judgement:
@@ -67,7 +69,7 @@ def judge_credentials(case: Case) -> Judgement:
         or odd_size(case, got, clue)
         or odd_signature(case, got, clue)
         or _by_register(case, clue)
-        or _by_device_key(case, clue)
+        or judge_device_key(case, clue)
         or large_ciphertext(case, clue)
         or _by_signature(case, clue)
     )
@@ -87,11 +89,6 @@ def _cloud_closed(case: Case, waited: float, evidence: tuple[str, ...]) -> Judge
     )
 
 
-def _signature(case: Case) -> KeyTest | None:
-    """The signature as the cloud's key shows it."""
-    return case.test("signature", case.keys.cloud_key)
-
-
 def _by_register(case: Case, clue: Clue) -> Judgement | None:
     """The key the device sent, held against the one registered for it."""
     opened = case.opened_identity
@@ -104,9 +101,9 @@ def _by_register(case: Case, clue: Clue) -> Judgement | None:
     registered = case.keys.register.get(opened.device_id or "")
     if registered is None or opened.sent_key is None or opened.sent_key == registered:
         return None
-    if any(t.state in _ENCRYPTED_FOR and t.key == opened.sent_key for t in _device_tests(case)):
+    if encrypted_for(case, opened.sent_key):
         return None  # the cloud encrypts for the key the device sends: the register is not its own
-    signature = _signature(case)
+    signature = signature_test(case)
     if signature is not None and signature.state in ("padding_bad", "not_below_modulus"):
         return None  # the signature alone stops every device, whatever key it holds
     return caused(
@@ -123,140 +120,10 @@ def _by_register(case: Case, clue: Clue) -> Judgement | None:
     )
 
 
-def _by_device_key(case: Case, clue: Clue) -> Judgement | None:
-    """What the device's own private key shows about the credentials."""
-    connection = case.connection
-    ours = _device_tests(case)
-    opened = next((t for t in ours if t.state == "opened"), None)
-    if opened is None:
-        opened = next((t for t in ours if t.state == "unproven"), None)
-    if opened is not None and opened.firmware_opens is False:
-        return caused(
-            Cause.DEVICE_KEY_CORRUPTION,
-            Mechanism.KEY_UNREADABLE_BY_FIRMWARE,
-            Clue(
-                "HP304",
-                f"{case.keys.name(opened.key)} opens the credentials, "
-                "but not the way the firmware reads that file.",
-                (connection.id, *frames(opened.frame)),
-            ),
-            "The device's key is right, but stored so that the firmware misreads it.",
-            clue,
-        )
-    odd = next((t for t in ours if t.state == "padding_good_length_odd"), None)
-    if opened is None and odd is not None and _is_the_devices(case, odd):
-        return caused(
-            Cause.SERVER_FAULT,
-            Mechanism.CREDENTIALS_MALFORMED,
-            Clue(
-                "HP522",
-                f"The credentials open with {case.keys.name(odd.key)}, the device's key, and hold "
-                f"{odd.length} bytes; 40 are right.",
-                (connection.id, *frames(odd.frame)),
-                Confidence.LIKELY,
-            ),
-            "The cloud encrypts a session of the wrong length: no device can use it.",
-            clue,
-        )
-    signature = _signature(case)
-    signed = signature is not None and signature.state == "opened"
-    if opened is not None and opened.state == "opened" and signed:
-        return caused(
-            Cause.DEVICE_FAULT,
-            Mechanism.DEVICE_CLOSED_EARLY,
-            Clue(
-                "HP521",
-                f"Signature and credentials are right for {case.keys.name(opened.key)}, "
-                "also the way the firmware reads it, yet the device gives up.",
-                (connection.id, *frames(opened.frame)),
-                Confidence.LIKELY,
-            ),
-            "Network, cloud and both keys are right, and the device gives up all the same.",
-            clue,
-            others=(Cause.DEVICE_KEY_CORRUPTION,),
-            assumption="that the given key file is what the device holds in flash",
-        )
-    own = [t for t in ours if _is_the_devices(case, t)]
-    if opened is None and own and signed:
-        if own[0].state == "key_damaged":
-            return caused(
-                Cause.DEVICE_KEY_CORRUPTION,
-                Mechanism.SLOT_DAMAGED,
-                Clue(
-                    "HP302",
-                    f"The signature is genuine, and {case.keys.name(own[0].key)} is too damaged "
-                    "to open anything.",
-                    (connection.id, *frames(own[0].frame)),
-                    Confidence.LIKELY,
-                ),
-                "The device's private key is damaged: with it, no credentials can be opened.",
-                clue,
-                others=(Cause.SERVER_FAULT, Cause.DEVICE_FAULT),
-                assumption="that the given key file is what the device holds in flash",
-            )
-        if case.keys.register.get(case.device_id or "") == own[0].key:
-            return caused(
-                Cause.SERVER_FAULT,
-                Mechanism.CREDENTIALS_MALFORMED,
-                Clue(
-                    "HP522",
-                    "The device's key is the registered one, and the credentials do not open with "
-                    "it: the cloud did not encrypt for the key it has on file.",
-                    (connection.id, *frames(own[0].frame)),
-                    Confidence.LIKELY,
-                ),
-                "The device holds the registered key; the cloud's credentials are not made for it.",
-                clue,
-                others=(Cause.DEVICE_KEY_CORRUPTION,),
-                assumption="that the given register is the one the cloud uses",
-            )
-        return caused(
-            Cause.DEVICE_KEY_CORRUPTION,
-            Mechanism.CREDENTIALS_NOT_DECRYPTABLE,
-            Clue(
-                "HP303",
-                f"The credentials do not open with the device's key {case.keys.name(own[0].key)}: "
-                "the cloud encrypts for another key.",
-                (connection.id, *frames(own[0].frame)),
-            ),
-            "The cloud encrypts for another key than the one the device holds.",
-            clue,
-            others=(Cause.SERVER_FAULT,),
-            assumption="that the given key file is what the device holds in flash",
-        )
-    return None
-
-
-def _device_tests(case: Case) -> list[KeyTest]:
-    return [t for t in case.tests("credentials") if t.role == "device" and t.private]
-
-
-def _is_the_devices(case: Case, test: KeyTest) -> bool:
-    """Whether a key file is this device's by its name, and nothing the device sent speaks against.
-
-    Who sends the public half of another key holds another key than the file.
-    """
-    if case.device_id is None or _owner(case, test.key) != case.device_id:
-        return False
-    opened = case.opened_identity
-    return opened is None or opened.sent_key in (None, test.key)
-
-
-def _owner(case: Case, fingerprint: str) -> str | None:
-    return next(
-        (
-            key.device_id
-            for key in case.keys.used
-            if key.fingerprint == fingerprint and key.role == "device_private"
-        ),
-        None,
-    )
-
-
 def _by_signature(case: Case, clue: Clue) -> Judgement:
     """Only the signature is left to tell the two halves of the credentials apart."""
     connection = case.connection
-    signature = _signature(case)
+    signature = signature_test(case)
     if signature is None:
         if case.keys.ambiguous:
             settles = "Which of the given keys is this cloud's: name it with `--cloud-key FILE`."

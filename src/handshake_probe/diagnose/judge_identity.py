@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from handshake_probe.diagnose.case import OPENED, Case
+from handshake_probe.diagnose.case import Case
 from handshake_probe.diagnose.judge_form import foreign_answer, surplus_nonce
 from handshake_probe.diagnose.judge_nonce import accepted_by_first_hop, judge_foreign_nonce
 from handshake_probe.diagnose.judge_register import judge_register
+from handshake_probe.diagnose.judge_server_key import (
+    OPEN_QUESTION,
+    identity_arrived,
+    mismatch_by_keys,
+    other_content,
+)
 from handshake_probe.diagnose.judge_sizes import repeated_identity, small_identities
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.diagnose.key_sizes import identity_clues
 from handshake_probe.diagnose.path_rules import peer_gone
-from handshake_probe.model.observations import ConnectionSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
 # Clouds answer an identity within a second; JS servers wait 10 or 30 s for one, devices 20 s.
 ANSWER_PATIENCE = 8.0
 # The device reads for 20 s; when it closes much earlier it did not wait for the answer.
 DEVICE_READS = 15.0
-OPEN_QUESTION = (
-    Cause.SERVER_KEY_MISMATCH,
-    Cause.DEVICE_UNKNOWN,
-    Cause.DEVICE_KEY_CORRUPTION,
-    Cause.SERVER_FAULT,
-)
-# The padding shows that a key is the right one (another gives such a block once in 100 000), and
-# what it encloses is no identity for this nonce.
-_OTHER_CONTENT = ("nonce_differs", "padding_good_length_odd")
 
 
 def judge_identity(case: Case) -> Judgement:
@@ -43,63 +39,6 @@ def judge_identity(case: Case) -> Judgement:
         or _partial_credentials(case)
         or _by_ending(case)
     )
-
-
-def mismatch_by_keys(case: Case) -> Judgement | None:
-    """What the cloud's keys alone prove about the identity."""
-    cloud_key = case.keys.cloud_key
-    if cloud_key is None:
-        return None
-    other = next(
-        (t for t in case.tests("identity") if t.state in OPENED and t.key != cloud_key), None
-    )
-    test = case.test("identity", cloud_key)
-    if test is None or test.state in (*OPENED, *_OTHER_CONTENT, "fits"):
-        return None
-    connection = case.connection
-    certain = case.keys.cloud_key_certain
-    if not certain and not _arrived(connection):
-        return None  # which key made what never reached the cloud explains nothing
-    evidence = (connection.id, *frames(test.frame))
-    name = case.keys.name(cloud_key)
-    if other is not None:
-        clue = Clue(
-            "HP206",
-            f"It opens with {case.keys.name(other.key)} and not with {name}, the cloud's.",
-            evidence,
-        )
-        return caused(
-            Cause.SERVER_KEY_MISMATCH,
-            Mechanism.IDENTITY_NOT_DECRYPTABLE,
-            clue,
-            "The device holds the server key of another cloud "
-            f"({case.keys.name(other.key)}): this cloud cannot read its identity.",
-        )
-    if test.state == "not_below_modulus":
-        clue = Clue(
-            "HP202",
-            f"The identity is a larger number than the modulus of {name}: "
-            "it was made with another key.",
-            evidence,
-        )
-    elif test.private:
-        clue = Clue("HP201", f"The identity does not decrypt with {name}.", evidence)
-    else:
-        return None
-    return caused(
-        Cause.SERVER_KEY_MISMATCH,
-        Mechanism.IDENTITY_NOT_DECRYPTABLE,
-        clue,
-        "The device encrypts its identity with another server key than the cloud's: "
-        "the cloud cannot read it.",
-        others=() if certain else OPEN_QUESTION[1:],
-        assumption=None if certain else f"that {name} is this cloud's key",
-    )
-
-
-def _arrived(connection: ConnectionSeen) -> bool:
-    """Whether the cloud acknowledged what the device sent."""
-    return connection.from_device.acknowledged_up_to > 1
 
 
 def _partial_credentials(case: Case) -> Judgement | None:
@@ -166,7 +105,7 @@ def _by_ending(case: Case) -> Judgement:
 
 
 def _silence(case: Case, waited: float, evidence: tuple[str, ...]) -> Judgement:
-    if not _arrived(case.connection):
+    if not identity_arrived(case.connection):
         clue = Clue(
             "HP123",
             f"The identity is never acknowledged ({waited:.0f} s).",
@@ -229,7 +168,7 @@ def _cloud_closed(case: Case, waited: float) -> Judgement:
         f"The cloud {how} {_span(waited)} after the identity, without credentials.",
         evidence,
     )
-    known = judge_register(case, clue) or _other_content(case, clue)
+    known = judge_register(case, clue) or other_content(case, clue)
     if known is not None:
         return known
     opened = case.opened_identity
@@ -278,27 +217,6 @@ def _cloud_closed(case: Case, waited: float) -> Judgement:
         "It cannot read it (server key), does not know the device, or has another key on file.",
         settles,
         *identity_clues(case),
-    )
-
-
-def _other_content(case: Case, clue: Clue) -> Judgement | None:
-    """An identity that a given key opens, and that no cloud can accept for what is in it."""
-    test = next((t for t in case.tests("identity") if t.state in _OTHER_CONTENT), None)
-    if test is None:
-        return None
-    name = case.keys.name(test.key)
-    inside = (
-        "the nonce in it is not the one this cloud sent"
-        if test.state == "nonce_differs"
-        else f"there are {test.length} bytes in it, and 52 or 214 are right"
-    )
-    return undecided(
-        (Cause.DEVICE_FAULT, Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
-        Mechanism.IDENTITY_REFUSED,
-        clue,
-        f"The identity opens with {name}, but {inside}: the device makes it wrongly, or something "
-        "between the two sends another one.",
-        "The device's serial log of one attempt, and a capture on the device's own Wi-Fi.",
     )
 
 

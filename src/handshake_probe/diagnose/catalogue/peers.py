@@ -202,8 +202,8 @@ ENTRIES = (
         "HP522",
         "The cloud encrypts wrongly",
         ERROR,
-        "The device holds the registered key, and the credentials do not open with it, or they open "
-        "to something other than the 40 bytes of a session.",
+        "The device holds the registered key, and the credentials do not open with it, or hold "
+        "something else than the 40 bytes of a session.",
         "Raw RSA with a private key that is the counterpart of the registered one.",
         "A register other than the one the cloud uses.",
         *CLOUD_SIDE,
