@@ -75,7 +75,11 @@ EC_SPKI = EC_KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPub
 LOCKED = serialization.load_der_private_key(DER, None).private_bytes(
     Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
 )
+LOCKED_DER = serialization.load_der_private_key(DER, None).private_bytes(
+    Encoding.DER, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+)
 SERVER = server_slot(PARTICLE_CLOUD.n, record())
+LAN = record(b"\x00\x04\xc0\xa8\x01\x0a", 5683)
 OWN_CLOUD = CLOUD_NUMBERS.n
 USABLE, UNUSABLE, CONVERT, NOT_USED = Firmware
 ACCEPT, STRICT, REFUSE = Tools
@@ -203,6 +207,26 @@ CASES: dict[str, tuple[bytes, set[Code], Firmware, Tools]] = {
         {Code.EC_IN_RSA_SLOT},
         UNUSABLE,
         STRICT,
+    ),
+    "an erased page in a server slot": (
+        server_slot(OWN_CLOUD, LAN)[:128] + b"\xff" * 128 + server_slot(OWN_CLOUD, LAN)[256:],
+        {Code.NO_MODULUS},
+        UNUSABLE,
+        STRICT,
+    ),
+    "header in a larger slot": (
+        changed(DER, 140).ljust(1216, b"\xff"),
+        {Code.HEADER_DAMAGED},
+        USABLE,
+        REFUSE,
+    ),
+    "locked DER": (LOCKED_DER, {Code.ENCRYPTED}, NOT_USED, ACCEPT),
+    "a dump": (bytes(34) + SLOT + b"\xff" * 4000, set(), USABLE, REFUSE),
+    "a dump of a damaged slot": (
+        bytes(34) + changed(SLOT, 320) + b"\xff" * 4000,
+        {Code.INTEGER_DAMAGED},
+        UNUSABLE,
+        REFUSE,
     ),
     "the UDP slot": (EC_SPKI.ljust(192, b"\xff") + record(), set(), NOT_USED, STRICT),
 }
@@ -400,6 +424,11 @@ def test_an_unlucky_key_is_refused_as_der_and_written_so_that_devices_read_it() 
 def test_what_is_damaged_or_no_rsa_key_is_not_converted(form: Form, data: bytes) -> None:
     with pytest.raises(KeyFileError):
         convert_key("key", data, form)
+
+
+def test_a_server_slot_is_cut_out_of_a_dump() -> None:
+    slot = server_slot(OWN_CLOUD, LAN)
+    assert convert_key("dump", b"\xff" * 3000 + slot + bytes(3000), Form.SLOT) == (slot, False)
 
 
 def test_public_keys_are_converted_and_slots_keep_their_address() -> None:

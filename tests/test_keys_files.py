@@ -7,8 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -20,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handshake_probe.errors import KeyFileError
+from handshake_probe.keys.der import SEQUENCE, encode, encode_integer
 from handshake_probe.keys.files import KeyFile, KeyRole, read_key
 from handshake_probe.keys.fingerprint import fingerprint
 from handshake_probe.keys.slots import AddressKind, AddressRecord, parse_address_record
@@ -66,7 +68,9 @@ SPKI = PublicFormat.SubjectPublicKeyInfo
 
 
 def private(
-    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, encoding: Encoding, form: PrivateFormat
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | dsa.DSAPrivateKey,
+    encoding: Encoding,
+    form: PrivateFormat,
 ) -> bytes:
     return key.private_bytes(encoding, form, NoEncryption())
 
@@ -347,6 +351,48 @@ def test_the_end_of_a_longer_modulus_is_no_moved_key() -> None:
             for cut in (0, 1, 300):
                 with pytest.raises(KeyFileError):
                     read_key("big", changed[: len(changed) - cut])
+
+
+def test_other_peoples_keys_are_no_damaged_rsa_keys() -> None:
+    """Certificates hold an RSA key, DSA and Diffie-Hellman files start with numbers as long."""
+    big, small = dsa.generate_private_key(2048), dsa.generate_private_key(1024)
+    numbers = big.parameters().parameter_numbers()
+    others = [
+        (private(small, Encoding.DER, PKCS1).ljust(612, b"\xff"), "a DSA private key"),
+        (private(big, Encoding.DER, PKCS1), "a DSA private key"),
+        (sequence(numbers.p, numbers.q, numbers.g), "DSA parameters"),
+        (sequence(numbers.p, 2), "Diffie-Hellman parameters"),
+        (private(ec.derive_private_key(5, ec.SECP256K1()), Encoding.DER, PKCS8), "another curve"),
+    ]
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "cloud.example")])
+    for key in (DEVICE, CLOUD):
+        request = x509.CertificateSigningRequestBuilder().subject_name(name)
+        signed = request.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+        others.append((signed, "certificate request"))
+    for data, words in others:
+        with pytest.raises(KeyFileError, match=words):
+            read_key("other", data)
+
+
+def sequence(*numbers: int) -> bytes:
+    return encode(SEQUENCE, b"".join(map(encode_integer, numbers)))
+
+
+@pytest.mark.parametrize("before", [b"\0" * 34, b"\xff" * 34, b"\x5a" * 5000])
+def test_a_key_in_a_dump_has_not_moved(before: bytes) -> None:
+    """A device's whole configuration area, or flash with a copy of it somewhere."""
+    dump = (before + DEVICE_DER).ljust(len(before) + 2048, b"\xff") + SERVER_SLOT + bytes(3000)
+    key = read_key("dump", dump)
+    assert (key.role, key.n) == (KeyRole.DEVICE_PRIVATE, DEVICE.public_key().public_numbers().n)
+    assert key.firmware_usable
+    assert key.form.endswith(f"at byte {len(before)} of a dump ({len(dump)} bytes)")
+    assert any(f"keys at byte {len(before) + 2048} as well" in note for note in key.notes)
+    erased = dump.replace(DEVICE_DER, b"\xff" * len(DEVICE_DER))
+    key = read_key("dump", erased)
+    assert (key.role, key.start) == (KeyRole.CLOUD_PUBLIC, len(before) + 2048)
+    assert key.address is not None
+    damaged = read_key("dump", dump.replace(DEVICE_DER, flipped(DEVICE_DER, 300)))
+    assert any("p is damaged" in note for note in damaged.notes)
 
 
 def test_server_slot_gives_the_address() -> None:

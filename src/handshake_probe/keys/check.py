@@ -94,6 +94,7 @@ def check_key(name: str, data: bytes) -> Checked:
         key = read_key(name, data)
     except NoUsableKey as refusal:
         return _unreadable(name, data, refusal)
+    data = data[key.start : key.end]
     copy = _about_copies(key, data)
     more = [*_about_publication(key), *_about_name(key), *(copy or _about_address(key))]
     return Checked(
@@ -157,7 +158,9 @@ def _tools(key: KeyFile) -> Tools:
     """Tell from the defects what OpenSSL and strict parsers do."""
     strict = {Code.NOT_MINIMAL, Code.TRAILING_BYTES, Code.ODD_VERSION}
     codes = {defect.code for defect in key.defects}
-    if any(code.hurts in (Hurts.TOOLS, Hurts.BOTH) for code in codes - strict):
+    if key.end is not None or any(
+        code.hurts in (Hurts.TOOLS, Hurts.BOTH) for code in codes - strict
+    ):
         return Tools.REFUSE
     return Tools.STRICT_REFUSE if key.trailing or codes & strict else Tools.ACCEPT
 

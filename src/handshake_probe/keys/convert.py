@@ -49,7 +49,7 @@ def convert_key(name: str, data: bytes, form: Form) -> tuple[bytes, bool]:
         case KeyRole.DEVICE_PRIVATE | KeyRole.CLOUD_PRIVATE:
             return _private(key, form), True
         case KeyRole.CLOUD_PUBLIC | KeyRole.REGISTERED | KeyRole.PRESENTED:
-            return _public(key, data, form), False
+            return _public(key, data[key.start : key.end], form), False
         case _:
             raise KeyFileError(f"{name}: an elliptic-curve key is used as it is, on UDP only")
 

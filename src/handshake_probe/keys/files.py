@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from handshake_probe.keys.defects import Code, Defect
 from handshake_probe.keys.der import DerError
+from handshake_probe.keys.dump import LONGEST_SLOT, slots_in
 from handshake_probe.keys.keyfile import KeyFile, KeyRole, NoUsableKey, Source
 from handshake_probe.keys.lookalikes import describe_damage, describe_data, describe_pem_label
 from handshake_probe.keys.pem import PemBlock, pem_blocks
@@ -90,20 +93,45 @@ def _from_der(source: Source) -> KeyFile:
         try:
             return _key_file(source, structure)
         except NoUsableKey as error:
+            if isinstance(structure, NotAKey) and structure.sure:
+                raise
             problem = "it does not belong to this key"
             refusal = error
     recovered = (
         recover_device_slot(source, problem)
         or recover_server_slot(source, problem)
-        or recover_shifted(source)
+        or (_from_dump(source) if len(source.data) > LONGEST_SLOT else recover_shifted(source))
     )
     if recovered is None:
         raise refusal
     return recovered
 
 
+def _from_dump(source: Source) -> KeyFile | None:
+    """Read the first slot in a dump that holds a key; None if none does."""
+    found = []
+    for slot in slots_in(source.data):
+        try:
+            found.append((slot, _from_der(source._replace(data=slot.data))))
+        except NoUsableKey:
+            continue
+    if not found:
+        return None
+    (slot, key), *others = found
+    start, end = slot.start, slot.start + len(slot.data)
+    defects = list(key.defects)
+    if others:
+        places = ", ".join(str(other.start) for other, _ in others)
+        text = f"The dump holds keys at byte {places} as well; the one at byte {start} was read."
+        defects.append(Defect(Code.SEVERAL_KEYS, text))
+    form = f"{key.form} at byte {start} of a dump ({len(source.data)} bytes)"
+    return replace(key, start=start, end=end, form=form, defects=tuple(defects))
+
+
 def _key_file(source: Source, structure: Structure) -> KeyFile:
     match structure:
+        case NotAKey(encrypted=True):
+            raise source.refusal(structure.what, Code.ENCRYPTED, _DECRYPT_FIRST)
         case NotAKey():
             raise source.refusal(structure.what)
         case RsaPublic():

@@ -52,6 +52,8 @@ class KeyFile:
     firmware_agrees: bool = False  # the firmware reads the same integers from it
     address: AddressRecord | None = None  # server slots only
     defects: tuple[Defect, ...] = ()
+    start: int = 0  # where its slot starts, and ends: the whole file unless it is a dump
+    end: int | None = None
     trailing: int = 0  # bytes behind the key: padding, an address record, or anything else
 
     @property

@@ -9,6 +9,7 @@ from typing import NamedTuple
 PUBLIC_EXPONENT = 65537  # hard-coded in the firmware on both sides
 
 _SIEVE_LIMIT = 10_000
+_RUNS = (b"\xff" * 16, b"\0" * 16)  # in a modulus by chance: less than once in 2^119
 
 
 class PrivateNumbers(NamedTuple):
@@ -52,6 +53,8 @@ def modulus_flaw(n: int, bits: int) -> str | None:
         return f"has its top bit clear ({n.bit_length()} bits, not {bits})"
     if n % 2 == 0:
         return "is even"
+    if any(run in n.to_bytes(byte_length(n), "big") for run in _RUNS):
+        return "holds 16 equal bytes in a row, as erased or zeroed flash reads"
     factor = gcd(n, _small_primes_product())
     if factor > 1:
         return "has a small prime factor"

@@ -137,7 +137,7 @@ def _device(source: Source, key: RsaPrivate, numbers: PrivateNumbers) -> KeyFile
     elif not usable and source.flash is None and crt_consistent(numbers) and not key.moved:
         found.append(_misread(numbers))
     damage = None if source.pem else describe_damage(source.data[: key.end])
-    if damage is None and key.problem is not None and not source.pem:
+    if damage is None and key.problem is not None and not source.pem and not usable:
         damage = describe_damage(source.data)
     if damage is not None:
         # Where the firmware's reading is sound, all of it lies where devices never look.
@@ -203,7 +203,8 @@ def _flash(source: Source, key: RsaPrivate) -> bytes:
 def _defects(source: Source, key: RsaPrivate, numbers: PrivateNumbers, bits: int) -> list[Defect]:
     found = list(source.defects)
     if key.problem is not None:
-        cut = 0 in numbers or source.data.endswith(_ERASED)
+        found_elsewhere = numbers is not key.numbers  # by the firmware, and whole
+        cut = not found_elsewhere and (0 in numbers or source.data.endswith(_ERASED))
         code = Code.TRUNCATED if cut else Code.HEADER_DAMAGED
         found.append(Defect(code, f"The DER is damaged: {key.problem}."))
     found += public_half_defects(numbers.n, numbers.e, bits)

@@ -25,6 +25,9 @@ _DEVICE_N_HEADER = bytes.fromhex("02818100")
 _SERVER_EXPONENT_AT, _SERVER_SIZE = 289, CLOUD_BITS // 8
 _SERVER_N_HEADER = bytes.fromhex("0282010100")
 
+# A key further away has not moved: it is part of something else, such as a certificate.
+_FARTHEST = 64
+
 
 def recover_shifted(source: Source) -> KeyFile | None:
     """Read a device's or a server key wherever it lies in the file; None if there is none."""
@@ -40,8 +43,9 @@ def recover_shifted(source: Source) -> KeyFile | None:
 
 
 def _device(source: Source, at: int) -> KeyFile | None:
+    shift = at - _DEVICE_EXPONENT_AT
     n = _modulus(source.data, at, _DEVICE_SIZE, _DEVICE_N_HEADER)
-    if n is None:
+    if n is None or abs(shift) > _FARTHEST:
         return None
     reader = DerReader(source.data, at, len(source.data))
     values, problem = [n], None
@@ -51,7 +55,6 @@ def _device(source: Source, at: int) -> KeyFile | None:
     except DerError as error:
         problem = str(error)
     values += [0] * (len(PrivateNumbers._fields) - len(values))
-    shift = at - _DEVICE_EXPONENT_AT
     wrapped = RSA_OID in source.data[: at - _DEVICE_SIZE]
     key = RsaPrivate(
         container="PKCS#8" if wrapped else "PKCS#1",
@@ -67,9 +70,9 @@ def _device(source: Source, at: int) -> KeyFile | None:
 
 
 def _server(source: Source, at: int) -> KeyFile | None:
-    n = _modulus(source.data, at, _SERVER_SIZE, _SERVER_N_HEADER)
     shift = at - _SERVER_EXPONENT_AT
-    if n is None or shift == 0:
+    n = _modulus(source.data, at, _SERVER_SIZE, _SERVER_N_HEADER)
+    if n is None or not 0 < abs(shift) <= _FARTHEST:
         return None
     key = RsaPublic("SPKI", n, PUBLIC_EXPONENT, at + len(_EXPONENT_DER))
     return public_key_file(_told(source, shift), key)

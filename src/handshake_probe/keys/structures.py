@@ -19,10 +19,12 @@ from handshake_probe.keys.der import (
     DerReader,
 )
 from handshake_probe.keys.fingerprint import EC_OID, P256_OID, RSA_OID
-from handshake_probe.keys.numbers import PrivateNumbers
+from handshake_probe.keys.numbers import PUBLIC_EXPONENT, PrivateNumbers
 
 _P256_POINT = 65
 _P256_SCALAR = 32
+_DSA_SUBGROUP_BITS = 160  # at least, by FIPS 186
+_OTHER_CURVE = "an EC private key on another curve than P-256"
 
 
 class RsaPrivate(NamedTuple):
@@ -68,6 +70,8 @@ class NotAKey(NamedTuple):
     """DER that is something else."""
 
     what: str
+    encrypted: bool = False  # a key all the same, once its passphrase is removed
+    sure: bool = False  # no damage makes a key look like it
 
 
 Structure = RsaPrivate | RsaPublic | EcPrivate | EcPublic | NotAKey
@@ -99,8 +103,23 @@ def _integer_first(inside: DerReader, version: int, claimed: int) -> Structure:
         return _sec1(inside, min(claimed, len(inside.data)))
     if version.bit_length() > 8:
         modulus, exponent = version, inside.integer("e")
+        if _is_dsa(modulus, exponent):
+            return NotAKey("DSA parameters", sure=True)
+        if exponent != PUBLIC_EXPONENT and modulus > 2 and pow(2, modulus - 1, modulus) == 1:
+            return NotAKey("Diffie-Hellman parameters", sure=True)  # a prime: no RSA modulus is
         return RsaPublic("PKCS#1", modulus, exponent, inside.position)
-    return _pkcs1(inside, version, claimed)
+    key = _pkcs1(inside, version, claimed)
+    if _is_dsa(key.numbers.n, key.numbers.e):
+        return NotAKey("a DSA private key", sure=True)
+    return key
+
+
+def _is_dsa(p: int, q: int) -> bool:
+    """Tell a DSA key, which starts p, q, g, from an RSA key, which starts n, e, d.
+
+    q divides p - 1; of an n and an e as long as that, no one in 2^159 is so by chance.
+    """
+    return q.bit_length() >= _DSA_SUBGROUP_BITS and p > q and (p - 1) % q == 0
 
 
 def _pkcs1(inside: DerReader, version: int, claimed: int) -> RsaPrivate:
@@ -137,6 +156,8 @@ def _pkcs8(inside: DerReader) -> Structure:
     oid = algorithm.value(OBJECT_IDENTIFIER, "the algorithm")
     if oid not in (RSA_OID, EC_OID):
         return NotAKey("a private key that is neither RSA nor EC")
+    if oid == EC_OID and algorithm.value(OBJECT_IDENTIFIER, "the curve") != P256_OID:
+        return NotAKey(_OTHER_CURVE)
     start, _ = inside.header(OCTET_STRING, "the private key")
     inside.position = start
     value, claimed = inside.header(SEQUENCE, "the private key")
@@ -156,10 +177,12 @@ def _algorithm_first(inside: DerReader, end: int) -> Structure:
     """Read SPKI; a SEQUENCE that starts otherwise is a certificate or its like."""
     algorithm = inside.enter(SEQUENCE, "the algorithm")
     if algorithm.peek() != OBJECT_IDENTIFIER:
-        return NotAKey("a certificate or certificate request")
+        if inside.peek() != SEQUENCE:
+            raise DerError(f"byte {algorithm.position} starts no OBJECT IDENTIFIER (the algorithm)")
+        return NotAKey("a certificate or certificate request", sure=True)
     oid = algorithm.value(OBJECT_IDENTIFIER, "the algorithm")
     if inside.peek() == OCTET_STRING:
-        return NotAKey("an encrypted private key")
+        return NotAKey("an encrypted private key", encrypted=True)
     if oid not in (RSA_OID, EC_OID):
         return NotAKey("a public key that is neither RSA nor EC")
     start, _ = inside.header(BIT_STRING, "the public key")
@@ -181,12 +204,12 @@ def _algorithm_first(inside: DerReader, end: int) -> Structure:
 def _sec1(inside: DerReader, end: int) -> Structure:
     """Read an EC private key; its curve may be left to the PKCS#8 wrapper around it."""
     if len(inside.value(OCTET_STRING, "the private scalar")) != _P256_SCALAR:
-        return NotAKey("an EC private key on another curve than P-256")
+        return NotAKey(_OTHER_CURVE)
     inside.end = max(end, inside.position)
     if inside.peek() == CONTEXT_0:
         curve = inside.enter(CONTEXT_0, "the curve").value(OBJECT_IDENTIFIER, "the curve")
         if curve != P256_OID:
-            return NotAKey("an EC private key on another curve than P-256")
+            return NotAKey(_OTHER_CURVE)
     point = None
     if inside.peek() == CONTEXT_1:
         bits = inside.enter(CONTEXT_1, "the public point").value(BIT_STRING, "the public point")
