@@ -158,9 +158,8 @@ def _tools(key: KeyFile) -> Tools:
     """Tell from the defects what OpenSSL and strict parsers do."""
     strict = {Code.NOT_MINIMAL, Code.TRAILING_BYTES, Code.ODD_VERSION}
     codes = {defect.code for defect in key.defects}
-    if key.end is not None or any(
-        code.hurts in (Hurts.TOOLS, Hurts.BOTH) for code in codes - strict
-    ):
+    dumped = key.end is not None  # tools look for a key at the beginning of a file
+    if dumped or any(code.hurts in (Hurts.TOOLS, Hurts.BOTH) for code in codes - strict):
         return Tools.REFUSE
     return Tools.STRICT_REFUSE if key.trailing or codes & strict else Tools.ACCEPT
 
