@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from handshake_probe.diagnose.judgement import Judgement
@@ -329,3 +330,22 @@ def test_a_cloud_whose_end_is_heard_ends_a_healthy_session(seconds: float) -> No
     story = session().wait(15.0).cloud_fin().still_speaks("device").wait(seconds)
     assert judged(story.still_speaks("cloud")).cause is Cause.HEALTHY
     assert judged(session().wait(15.0).cloud_fin().still_speaks("cloud")).cause is Cause.HEALTHY
+
+
+@pytest.mark.parametrize(
+    ("side", "cause"), [("device", Cause.DEVICE_FAULT), ("cloud", Cause.SERVER_FAULT)]
+)
+@pytest.mark.parametrize("missing", [0, 18])
+def test_who_encrypts_with_another_session_is_named(side: str, cause: Cause, missing: int) -> None:
+    """The HMAC proves the session; a gap would explain garbage as well."""
+    story = connection().handshake().talked()
+    story.records_of[side] = msgspec.structs.replace(story.records_of[side], bad=1)
+    told = judged(story.path(side, missing_bytes=missing).wait(4.0).device_fin())
+    assert (told.cause is cause) is not bool(missing)
+    assert (told.mechanism == "records_not_decryptable") is not bool(missing)
+
+
+def test_a_hello_that_no_cloud_can_read_is_the_devices_fault() -> None:
+    story = greeted().talked()
+    story.records_of["device"] = msgspec.structs.replace(story.records_of["device"], bad=1)
+    assert judged(story.wait(0.1).cloud_fin()).cause is Cause.DEVICE_FAULT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handshake_probe.diagnose.case import Case
+from handshake_probe.diagnose.judge_records import judge_records
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
@@ -23,6 +24,9 @@ def judge_hello(case: Case) -> Judgement:
     )
     if connection.midstream:
         return _one_sided(case, evidence)
+    garbage = judge_records(case)
+    if garbage is not None:
+        return garbage
     if connection.ended_by is EndedBy.CAPTURE_END and case.quiet < HELLO_PATIENCE:
         return undecided(
             (Cause.HEALTHY, Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
@@ -34,7 +38,12 @@ def judge_hello(case: Case) -> Judgement:
         )
     if connection.ended_by in (EndedBy.CLOUD_FIN, EndedBy.CLOUD_RST):
         return undecided(
-            (Cause.SERVER_FAULT, Cause.DEVICE_UNKNOWN, Cause.NETWORK_BLOCKED),
+            (
+                Cause.SERVER_FAULT,
+                Cause.DEVICE_UNKNOWN,
+                Cause.DEVICE_FAULT,
+                Cause.NETWORK_BLOCKED,
+            ),
             Mechanism.NO_SERVER_HELLO,
             Clue("HP510", f"The cloud closes {waited:.1f} s after the device's Hello.", evidence),
             "Keys and network are fine up to the device's Hello; then the cloud hangs up: "

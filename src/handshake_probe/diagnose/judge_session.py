@@ -8,6 +8,7 @@ from typing import NamedTuple
 from handshake_probe.diagnose.case import Case
 from handshake_probe.diagnose.group import Group
 from handshake_probe.diagnose.judge_describe import judge_describe
+from handshake_probe.diagnose.judge_records import judge_records
 from handshake_probe.diagnose.judgement import (
     Clue,
     Judgement,
@@ -34,7 +35,8 @@ def judge_session(case: Case) -> Judgement:
     session = case.connection.session
     decrypted = _decrypted_failure(case, session) if session is not None else None
     return (
-        decrypted
+        judge_records(case)
+        or decrypted
         or _unanswered(case)
         or _end_unheard(case)
         or _reset(case)

@@ -100,12 +100,14 @@ ENTRIES = (
     ),
     entry(
         "HP511",
-        "The cloud's records do not decrypt",
+        "Records do not decrypt",
         ERROR,
-        "The session key is right, and the cloud's later records are garbage.",
-        "Decryption with the first-block IV chain: good records, then bad ones.",
+        "The session key is right, and the cloud's later records, or all of one side's, are "
+        "garbage.",
+        "Decryption with the first-block IV chain: good records, then bad ones, or none good.",
         "Frames the capture missed.",
-        "Fix the server: the next IV is the first 16 bytes of the previous ciphertext.",
+        "Fix the server: key and first IV are the session's first 32 bytes, the next IV is the "
+        "first 16 bytes of the previous ciphertext.",
     ),
     entry(
         "HP512",
