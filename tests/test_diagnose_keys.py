@@ -377,6 +377,29 @@ def test_a_session_of_the_wrong_length_is_the_clouds_fault(keys: list[KeyUsed]) 
     assert "32 bytes" in told.clues[0].text
 
 
+@pytest.mark.parametrize("firmware_opens", [True, False])
+@pytest.mark.parametrize("sent", [DEVICE_KEY, None])
+@pytest.mark.parametrize(
+    ("on_file", "cause"),
+    [
+        (None, Cause.DEVICE_KEY_CORRUPTION),
+        (OTHER_DEVICE_KEY, Cause.DEVICE_KEY_CORRUPTION),
+        (DEVICE_KEY, Cause.SERVER_FAULT),
+    ],
+)
+def test_credentials_that_open_with_another_devices_key(
+    on_file: str | None, cause: Cause, sent: str | None, firmware_opens: bool
+) -> None:
+    """With a whole folder of keys: what that other device could do with them is no matter."""
+    story = given_up().opens(sent_key=sent, length=214 if sent else 52).signed()
+    story.key("credentials", OTHER_DEVICE_KEY, "opened", firmware_opens=firmware_opens)
+    keys = [private_cloud_key(), flash_key(OTHER_ID, OTHER_DEVICE_KEY)]
+    keys += [registered(key=on_file)] if on_file else []
+    told = judged(story, keys=keys)
+    assert told.cause is cause
+    assert told.clues[0].code in ("HP301", "HP303")
+
+
 def test_halves_in_the_wrong_order_are_the_clouds_fault() -> None:
     told = judged(given_up().signed("misplaced"), keys=[public_cloud_key()])
     is_proven(told, Cause.SERVER_FAULT, "HP507")

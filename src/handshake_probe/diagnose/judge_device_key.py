@@ -18,6 +18,8 @@ def judge_device_key(case: Case, clue: Clue) -> Judgement | None:
     opened = next((t for t in ours if t.state == "opened"), None)
     if opened is None:
         opened = next((t for t in ours if t.state == "unproven"), None)
+    if opened is not None and not _may_be_its(case, opened):
+        return _for_another_device(case, opened, clue)
     if opened is not None and opened.firmware_opens is False:
         return caused(
             Cause.DEVICE_KEY_CORRUPTION,
@@ -120,6 +122,30 @@ def signature_test(case: Case) -> KeyTest | None:
     return case.test("signature", case.keys.cloud_key)
 
 
+def _for_another_device(case: Case, opened: KeyTest, clue: Clue) -> Judgement:
+    """The credentials open with a key that is given, and that is not this device's."""
+    registered = case.keys.register.get(case.device_id or "")
+    as_registered = registered in (None, opened.key)
+    name, owner = case.keys.name(opened.key), _owner(case, opened.key)
+    whose = f"device {owner}'s" if owner not in (None, case.device_id) else "another"
+    other = Clue(
+        "HP303",
+        f"The credentials open with {name}: the cloud encrypts for {whose} key, not for the one "
+        f"of device {case.device_id}.",
+        (case.connection.id, *frames(opened.frame)),
+        Confidence.LIKELY,
+    )
+    return caused(
+        Cause.DEVICE_KEY_CORRUPTION if as_registered else Cause.SERVER_FAULT,
+        Mechanism.CREDENTIALS_NOT_DECRYPTABLE,
+        other,
+        "The cloud encrypts for another key than the one the device holds.",
+        clue,
+        others=(Cause.SERVER_FAULT if as_registered else Cause.DEVICE_KEY_CORRUPTION,),
+        assumption=None if as_registered else "that the given register is the one the cloud uses",
+    )
+
+
 def encrypted_for(case: Case, key: str) -> bool:
     """Whether the ciphertext opens with this device key, whatever is in it."""
     return any(t.state in _ITS_OWN and t.key == key for t in _device_tests(case))
@@ -138,6 +164,14 @@ def _is_the_devices(case: Case, test: KeyTest) -> bool:
         return False
     opened = case.opened_identity
     return opened is None or opened.sent_key in (None, test.key)
+
+
+def _may_be_its(case: Case, test: KeyTest) -> bool:
+    """Whether the device may hold this key, by what it sends, else by the names of the files."""
+    opened = case.opened_identity
+    if opened is not None and opened.sent_key is not None:
+        return opened.sent_key == test.key
+    return case.device_id is None or _owner(case, test.key) in (None, case.device_id)
 
 
 def _owner(case: Case, fingerprint: str) -> str | None:
