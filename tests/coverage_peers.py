@@ -263,7 +263,7 @@ PEERS = {
     ),
     "HP521": Told(
         reached=GIVES_UP,
-        cause=C.DEVICE_FAULT,
+        cause=C.INCONCLUSIVE,
         mechanism=M.DEVICE_CLOSED_EARLY,
         near=other_device(GIVES_UP, script=Script()),
         thin=but(GIVES_UP, known=NONE),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handshake_probe.diagnose.case import OPENED, Case
-from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames
+from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.model.observations import KeyTest
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism
 
@@ -51,20 +51,22 @@ def judge_device_key(case: Case, clue: Clue) -> Judgement | None:
     signature = signature_test(case)
     signed = signature is not None and signature.state == "opened"
     if opened is not None and opened.state == "opened" and signed:
-        return caused(
-            Cause.DEVICE_FAULT,
+        name = case.keys.name(opened.key)
+        return undecided(
+            (Cause.DEVICE_KEY_CORRUPTION, Cause.DEVICE_FAULT),
             Mechanism.DEVICE_CLOSED_EARLY,
             Clue(
                 "HP521",
-                f"Signature and credentials are right for {case.keys.name(opened.key)}, "
-                "also the way the firmware reads it, yet the device gives up.",
+                f"Signature and credentials are right for {name}, also the way the firmware reads "
+                "it, yet the device gives up.",
                 (connection.id, *frames(opened.frame)),
                 Confidence.LIKELY,
             ),
-            "Network, cloud and both keys are right, and the device gives up all the same.",
+            f"Network and cloud are right, and so is the device's key as it lies in {name}. The "
+            "copy in the device's flash is damaged, or the device fails for another reason.",
+            "The key as the device holds it now: read it back with `particle keys save` and give "
+            "that file.",
             clue,
-            others=(Cause.DEVICE_KEY_CORRUPTION,),
-            assumption="that the given key file is what the device holds in flash",
         )
     own = [t for t in ours if _is_the_devices(case, t)]
     if opened is None and own and signed:
