@@ -349,3 +349,16 @@ def test_a_hello_that_no_cloud_can_read_is_the_devices_fault() -> None:
     story = greeted().talked()
     story.records_of["device"] = msgspec.structs.replace(story.records_of["device"], bad=1)
     assert judged(story.wait(0.1).cloud_fin()).cause is Cause.DEVICE_FAULT
+
+
+@pytest.mark.parametrize(("waits", "goes_on"), [(4.0, False), (4.0, True), (0.2, False)])
+def test_a_hello_that_the_device_does_not_take(waits: float, goes_on: bool) -> None:
+    """Whoever took it says more, or, like a probe, leaves without waiting."""
+
+    def story(stream: int) -> Story:
+        told = connection(stream, at=10.0 * stream).handshake()
+        return (told.record("device") if goes_on else told).wait(waits).device_fin()
+
+    told = judged(story(0), story(1))
+    assert (told.cause is Cause.INCONCLUSIVE) is (waits == 4.0 and not goes_on)
+    assert judged(story(0)).cause is Cause.HEALTHY

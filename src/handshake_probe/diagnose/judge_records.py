@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from handshake_probe.diagnose.case import Case
-from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames
-from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism
+from handshake_probe.diagnose.group import Group
+from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
+from handshake_probe.model.observations import ConnectionSeen
+from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism, Stage
+
+# A device waits 4 s for the cloud's Hello (classic firmware 2 s), then closes.
+_GIVES_UP = (1.5, 6.0)
 
 
 def judge_records(case: Case) -> Judgement | None:
@@ -50,3 +55,48 @@ def judge_records(case: Case) -> Judgement | None:
             others=(other,),
         )
     return None
+
+
+def hello_not_taken(case: Case) -> Judgement | None:
+    """Again and again a device leaves as if no Hello had come, although a record did.
+
+    A device that takes the cloud's Hello goes on at once: it subscribes and asks for the time.
+    """
+    connection = case.connection
+    times = case.siblings.once(_left_after_hello)
+    if times < 2 or not _leaves_after_hello(connection):
+        return None
+    return undecided(
+        (Cause.SERVER_FAULT, Cause.DEVICE_FAULT),
+        Mechanism.NO_SERVER_HELLO,
+        Clue(
+            "HP510",
+            f"{times} times the cloud answers the device's Hello with a record, and the device "
+            "says nothing more and closes when its wait for a Hello is over.",
+            (
+                connection.id,
+                *frames(connection.cloud_records.first_frame, connection.ended_frame),
+            ),
+            Confidence.LIKELY,
+        ),
+        "Network and keys are fine; the device does not take the cloud's first message for a "
+        "Hello: it cannot read it, or it is something else.",
+        "The device's private key (`--keys`): it shows what the cloud's first message is.",
+    )
+
+
+def _left_after_hello(connections: Group[ConnectionSeen]) -> int:
+    return sum(map(_leaves_after_hello, connections))
+
+
+def _leaves_after_hello(connection: ConnectionSeen) -> bool:
+    hello, heard = connection.device_records.first_time, connection.cloud_records.first_time
+    ended = connection.ended_time
+    if connection.stage is not Stage.SESSION or connection.midstream:
+        return False
+    if connection.ended_by is not EndedBy.DEVICE_FIN or connection.device_records.count != 1:
+        return False
+    if hello is None or heard is None or ended is None or connection.from_device.missing_bytes:
+        return False
+    read = connection.session is not None and connection.session.server_hello is not None
+    return not read and heard < ended and _GIVES_UP[0] <= ended - hello <= _GIVES_UP[1]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from handshake_probe.diagnose.case import Case
 from handshake_probe.diagnose.group import Group
 from handshake_probe.diagnose.judge_describe import judge_describe
-from handshake_probe.diagnose.judge_records import judge_records
+from handshake_probe.diagnose.judge_records import hello_not_taken, judge_records
 from handshake_probe.diagnose.judgement import (
     Clue,
     Judgement,
@@ -36,6 +36,7 @@ def judge_session(case: Case) -> Judgement:
     decrypted = _decrypted_failure(case, session) if session is not None else None
     return (
         judge_records(case)
+        or hello_not_taken(case)
         or decrypted
         or _unanswered(case)
         or _end_unheard(case)
