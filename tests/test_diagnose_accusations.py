@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from handshake_probe.keys.keyring import Keyring
-from handshake_probe.model.observations import CaptureSeen, InternetTestSeen
+from handshake_probe.model.observations import CaptureSeen, ConnectionSeen, InternetTestSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism
 from handshake_probe.pipeline import analyze
 from observed import (
@@ -311,3 +311,29 @@ def test_an_answer_about_another_name_does_not_make_dns_work() -> None:
     time_server = question("NOERROR", "62.1.1.1", name="pool.ntp.org", id="o904")
     told = verdict(question("NXDOMAIN"), time_server)
     assert told.mechanism is Mechanism.DNS_REFUSED
+
+
+# Resets that were ignored.
+
+
+@pytest.mark.parametrize("after", [12, 24, 36])
+def test_a_forged_reset_in_a_capture_that_goes_on_accuses_nobody(
+    after: int, tmp_path: Path
+) -> None:
+    """A reset far outside the window, in the middle of a session that nobody breaks off."""
+    data = (CAPTURES / "healthy-brewskey-device-os-1.0.0.pcap").read_bytes()
+    at, number, forged = 24, 0, b""
+    while number < after or not forged:
+        size = 16 + int(struct.unpack_from("<I", data, at + 8)[0])
+        packet, number, at = data[at : at + size], number + 1, at + size
+        if packet[16 + 34 : 16 + 36] == struct.pack(">H", 5683) and number >= after:
+            sequence = struct.unpack_from(">I", packet, 16 + 38)[0] + 100_000
+            head = packet[16 : 16 + 22] + b"\x21" + packet[16 + 23 : 16 + 38]  # TTL 33
+            tcp = struct.pack(">IIBBHHH", sequence % 2**32, 0, 5 << 4, 4, 0, 0, 0)
+            forged = packet[:8] + struct.pack("<II", 54, 54) + head + tcp
+    path = tmp_path / "forged.pcap"
+    path.write_bytes(data[:at] + forged + data[at:])
+    told = analyze(str(path), keyring=Keyring())
+    assert told.verdict.cause is Cause.HEALTHY
+    [seen] = [o for o in told.observations if isinstance(o, ConnectionSeen)]
+    assert any(control.ttl == 33 for control in seen.controls)

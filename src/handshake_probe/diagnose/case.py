@@ -10,7 +10,7 @@ from functools import cached_property
 from operator import attrgetter
 
 from handshake_probe.diagnose.group import Group
-from handshake_probe.diagnose.resets import Origin, ResetOrigin, reset_origin
+from handshake_probe.diagnose.resets import Origin, ResetOrigin, outlived, reset_origin
 from handshake_probe.diagnose.topology import Topology, host_of
 from handshake_probe.keys.particle import is_particle_address
 from handshake_probe.model.measurement import KeyUsed
@@ -173,8 +173,15 @@ class Case:
 
     @cached_property
     def first_reset(self) -> ControlSeen | None:
-        """The first RST of the connection."""
-        return next((c for c in self.connection.controls if c.flags == "RST"), None)
+        """The first RST of the connection that was not ignored."""
+        return next(
+            (
+                c
+                for c in self.connection.controls
+                if c.flags == "RST" and not outlived(self.connection, c)
+            ),
+            None,
+        )
 
     def origin(self, reset: ControlSeen) -> ResetOrigin:
         """Who made a reset of this connection."""

@@ -77,7 +77,12 @@ def judge_credentials(case: Case) -> Judgement:
 
 def _cloud_closed(case: Case, waited: float, evidence: tuple[str, ...]) -> Judgement:
     return undecided(
-        (Cause.SERVER_FAULT, Cause.DEVICE_FAULT, Cause.DEVICE_KEY_CORRUPTION),
+        (
+            Cause.SERVER_FAULT,
+            Cause.NETWORK_BLOCKED,
+            Cause.DEVICE_FAULT,
+            Cause.DEVICE_KEY_CORRUPTION,
+        ),
         Mechanism.SESSION_CLOSED_BY_CLOUD,
         Clue(
             "HP515",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from handshake_probe.diagnose.case import Case
+from handshake_probe.diagnose.group import Group
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
-from handshake_probe.model.observations import CredentialsSeen
+from handshake_probe.model.observations import ConnectionSeen, CredentialsSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism
 
 NONCE_SIZE, CREDENTIALS_SIZE = 40, 384
@@ -13,8 +16,21 @@ NONCE_SIZE, CREDENTIALS_SIZE = 40, 384
 def foreign_answer(case: Case) -> Judgement | None:
     """A proxy that let the nonce pass and answers the identity in its own protocol."""
     got = case.connection.credentials
-    if got is None or got.looks_like is None:
+    if got is None or got.excerpt is None:
         return None
+    if got.looks_like is None:
+        return undecided(
+            (Cause.NETWORK_BLOCKED, Cause.SERVER_FAULT),
+            Mechanism.CREDENTIALS_MALFORMED,
+            Clue(
+                "HP508",
+                f'The identity is answered with text ("{got.excerpt[:48]}").',
+                (case.connection.id, *frames(got.frame)),
+            ),
+            "The identity is answered with a text, and no cloud speaks so: a box on the path "
+            "answers in its place, or something else listens at this address.",
+            "The same test from another network (a phone hotspot).",
+        )
     return caused(
         Cause.NETWORK_BLOCKED,
         Mechanism.FOREIGN_NONCE,
@@ -50,6 +66,46 @@ def surplus_nonce(case: Case) -> Judgement | None:
         "The cloud's first message is too long, and everything after it is misread.",
         others=(Cause.NETWORK_BLOCKED,),
     )
+
+
+def repeated_nonce(case: Case) -> Judgement | None:
+    """A nonce that another connection got too, though the device answered it anew."""
+    connection = case.connection
+    nonce, identity = connection.nonce, connection.identity
+    if nonce is None or nonce.digest is None or identity is None or identity.digest is None:
+        return None
+    twin = next(
+        (
+            other
+            for other in case.siblings.once(_by_nonce)[nonce.digest]
+            if other.identity is not None
+            and other.identity.digest not in (None, identity.digest)  # not one seen twice
+        ),
+        None,
+    )
+    if twin is None:
+        return None
+    return undecided(
+        (Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
+        Mechanism.NONCE_MALFORMED,
+        Clue(
+            "HP504",
+            f"The nonce is that of stream {twin.stream} again.",
+            (connection.id, twin.id, *frames(nonce.frame)),
+        ),
+        "The cloud's nonces repeat themselves: its random numbers stand still, or a box on the "
+        "path replays an earlier answer in its place.",
+        "The same test from another network (a phone hotspot).",
+    )
+
+
+def _by_nonce(connections: Group[ConnectionSeen]) -> dict[str, list[ConnectionSeen]]:
+    """Connections by the digest of their nonce."""
+    found: dict[str, list[ConnectionSeen]] = defaultdict(list)
+    for connection in connections:
+        if connection.nonce is not None and connection.nonce.digest is not None:
+            found[connection.nonce.digest].append(connection)
+    return found
 
 
 def odd_size(case: Case, got: CredentialsSeen, clue: Clue) -> Judgement | None:

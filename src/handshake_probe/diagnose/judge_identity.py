@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handshake_probe.diagnose.case import Case
-from handshake_probe.diagnose.judge_form import foreign_answer, surplus_nonce
+from handshake_probe.diagnose.judge_form import foreign_answer, repeated_nonce, surplus_nonce
 from handshake_probe.diagnose.judge_nonce import accepted_by_first_hop, judge_foreign_nonce
 from handshake_probe.diagnose.judge_register import judge_register
 from handshake_probe.diagnose.judge_server_key import (
@@ -13,6 +13,7 @@ from handshake_probe.diagnose.judge_server_key import (
     other_content,
 )
 from handshake_probe.diagnose.judge_sizes import repeated_identity, small_identities
+from handshake_probe.diagnose.judge_unread import closed_unread
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.diagnose.key_sizes import identity_clues
 from handshake_probe.diagnose.path_rules import peer_gone
@@ -36,6 +37,7 @@ def judge_identity(case: Case) -> Judgement:
         or mismatch_by_keys(case)
         or repeated_identity(case)
         or surplus_nonce(case)
+        or repeated_nonce(case)
         or _partial_credentials(case)
         or _by_ending(case)
     )
@@ -168,9 +170,12 @@ def _cloud_closed(case: Case, waited: float) -> Judgement:
         f"The cloud {how} {_span(waited)} after the identity, without credentials.",
         evidence,
     )
-    known = judge_register(case, clue) or other_content(case, clue)
+    unread = closed_unread(case, waited, clue)
+    known = judge_register(case, clue, refused=unread is None) or other_content(case, clue)
     if known is not None:
         return known
+    if unread is not None:
+        return unread
     opened = case.opened_identity
     if opened is not None and not case.keys.ambiguous:
         return undecided(

@@ -20,6 +20,7 @@ from handshake_probe.diagnose.observe_steps import (
     read_records,
     seconds,
 )
+from handshake_probe.diagnose.resets import outlived
 from handshake_probe.model.observations import (
     ConnectionSeen,
     ControlSeen,
@@ -203,7 +204,9 @@ class _Steps(NamedTuple):
 def _stage(facts: PathFacts, steps: _Steps) -> Stage:
     # Records of the cloud make a session, unless they were read and no Hello is among them.
     device, cloud = facts.from_device, facts.from_cloud
-    read = steps.session is not None and steps.session.proven and not steps.cloud_records.bad
+    # Records that are garbage to the last are none to the device either.
+    garbage = steps.cloud_records.bad in (0, steps.cloud_records.count)
+    read = steps.session is not None and steps.session.proven and garbage
     no_hello = read and steps.session is not None and steps.session.server_hello is None
     late = _too_late(facts, steps.cloud_records.first_frame, NONCE_SIZE + CREDENTIALS_SIZE + 1)
     heard = (bool(steps.cloud_records.count) and not no_hello and not late) or _passed_unseen(
@@ -216,8 +219,11 @@ def _stage(facts: PathFacts, steps: _Steps) -> Stage:
     got_credentials = (credentials is not None and credentials.whole) or _passed_unseen(
         cloud, NONCE_SIZE + CREDENTIALS_SIZE
     )
-    got_credentials = got_credentials and not _too_late(
-        facts, credentials.frame if credentials else None, NONCE_SIZE + 1
+    foreign = credentials is not None and credentials.excerpt is not None
+    got_credentials = (
+        got_credentials
+        and not foreign
+        and not _too_late(facts, credentials.frame if credentials else None, NONCE_SIZE + 1)
     )
     if spoke:
         return Stage.SESSION if heard else Stage.HELLO_SENT
@@ -270,7 +276,7 @@ def _ending(
     facts: PathFacts, controls: Sequence[ControlSeen], capture_end_ns: int
 ) -> tuple[EndedBy, ControlSeen | None]:
     for control in controls:
-        if control.flags in ("FIN", "RST"):
+        if control.flags == "FIN" or (control.flags == "RST" and not outlived(facts, control)):
             return _ENDED_BY[control.sender, control.flags], control
     if facts.icmp_errors and facts.established_ns is None:
         return EndedBy.ICMP, None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from handshake_probe.diagnose.case import Case
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
-from handshake_probe.diagnose.resets import Origin
+from handshake_probe.diagnose.resets import Origin, outlived
 from handshake_probe.model.observations import ConnectionSeen, ControlSeen, DirectionSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism, Stage
 
@@ -50,7 +50,7 @@ def judge_path(case: Case) -> Judgement | None:
 def _forged_reset(case: Case) -> Judgement | None:
     connection = case.connection
     for reset in connection.controls:
-        if reset.flags != "RST" or _aftermath(case, reset):
+        if reset.flags != "RST" or _aftermath(case, reset) or outlived(connection, reset):
             continue
         origin = case.origin(reset)
         if origin.origin is not Origin.BOX:

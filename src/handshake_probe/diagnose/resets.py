@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from handshake_probe.diagnose.topology import Topology, host_of
 from handshake_probe.model.observations import ConnectionSeen, ControlSeen
+from handshake_probe.packets.path import PathFacts
 
 ALL_WEAK = 2  # no timestamps, and data left unacknowledged
 
@@ -70,7 +71,7 @@ def reset_origin(connection: ConnectionSeen, reset: ControlSeen, topology: Topol
     if connection.from_cloud.timestamps and not reset.timestamps:
         weak += 1
         reasons.append("it lacks the TCP timestamps the connection used")
-    if _answers_unacknowledged_data(connection, reset):
+    if ignores_data(connection, reset):
         weak += 1
         reasons.append("it answers data the cloud never acknowledged")
     if first_hop or spoke_on or (strong and weak) or (too_early and weak):
@@ -79,9 +80,19 @@ def reset_origin(connection: ConnectionSeen, reset: ControlSeen, topology: Topol
     if tells_apart and weak == ALL_WEAK:  # a load balancer's TTL may differ by one or two
         return ResetOrigin(Origin.BOX, first_hop, False, tuple(reasons))
     peers = flow_ttls | topology.genuine_ttls.get(address, set()) or known
+    if ignores_data(connection, reset):  # a TTL can be copied; a closing peer has read its data
+        return ResetOrigin(Origin.UNKNOWN, reasons=tuple(reasons))
     if known and reset.ttl in known and (reset.ttl in flow_ttls or len(peers) == 1):
         return ResetOrigin(Origin.PEER)
     return ResetOrigin(Origin.UNKNOWN, reasons=tuple(reasons))
+
+
+def outlived(connection: ConnectionSeen | PathFacts, reset: ControlSeen) -> bool:
+    """Whether both sides sent data after a reset: it was ignored (a wrong sequence) or too late."""
+    return all(
+        sent.last_data_frame is not None and sent.last_data_frame > reset.frame
+        for sent in (connection.from_device, connection.from_cloud)
+    )
 
 
 def _device_reset(connection: ConnectionSeen, reset: ControlSeen) -> ResetOrigin:
@@ -106,7 +117,11 @@ def _before_round_trip(connection: ConnectionSeen, reset: ControlSeen) -> bool:
     return 0 <= reset.time - spoke < rtt / 2
 
 
-def _answers_unacknowledged_data(connection: ConnectionSeen, reset: ControlSeen) -> bool:
+def ignores_data(connection: ConnectionSeen, reset: ControlSeen) -> bool:
+    """Whether a reset of the cloud answers data that neither it nor anything else acknowledges.
+
+    A cloud that closes because of what it read acknowledges it, in the reset at the latest.
+    """
     sent = connection.from_device
     acknowledged = sent.acknowledged_up_to
     if reset.acknowledgment is not None:

@@ -161,9 +161,10 @@ ENTRIES = (
     ),
     entry(
         "HP131",
-        "The session is reset",
+        "The connection is reset, nobody knows by whom",
         WARNING,
-        "A reset ends the running session; who made it cannot be told.",
+        "A reset ends the running session, or answers an identity that nothing acknowledges; who "
+        "made it cannot be told.",
         "A reset with the TTL of the cloud's own packets.",
         "A capture on the cloud's side that shows or lacks it.",
         *CLOUD_SIDE,
