@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from operator import attrgetter
+
 from handshake_probe.diagnose.case import Case
 from handshake_probe.diagnose.group import Group
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.diagnose.resets import Origin
 from handshake_probe.diagnose.topology import blocker_from_icmp, host_of
 from handshake_probe.model.observations import ConnectionSeen, ControlSeen, IcmpSeen
-from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
+from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism, Stage
 
+# A device waits 5 s or longer for the answer to a SYN, and repeats it after 1 or 3 s.
+SYN_WAITED = 2.5
 # ICMP codes that say "policy" in so many words (RFC 792, 1812, 4443).
 PROHIBITED = {(4, 3, 9), (4, 3, 10), (4, 3, 13), (6, 1, 1), (6, 1, 5), (6, 1, 6)}
 ICMP_WORDS = {
@@ -79,13 +84,15 @@ def judge_icmp(case: Case, message: IcmpSeen) -> Judgement:
         message.ttl,
         on_device_link=case.topology.on_device_link(case.connection) and message.version == 4,
     )
+    own = message.source == cloud
+    place = "itself, or a firewall in its name," if own else "on the way to the cloud"
     if prohibited or key in REJECTS:
         return caused(
             Cause.NETWORK_BLOCKED,
             Mechanism.ICMP_PROHIBITED,
             clue,
-            f"{message.source} on the way to the cloud refuses the connection by policy ({word}).",
-            others=(Cause.SERVER_FAULT,) if message.source == cloud else (),
+            f"{message.source} {place} refuses the connection by policy ({word}).",
+            others=(Cause.SERVER_FAULT,) if own else (),
             blocker=blocker,
         )
     return caused(
@@ -147,6 +154,16 @@ def judge_connect(case: Case) -> Judgement:
             "or the capture lost the answer that kept the device from asking again.",
             "A longer capture: a device whose attempts are dropped tries again and again.",
         )
+    if case.siblings.once(_given_up_at_once):
+        return undecided(
+            (Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
+            Mechanism.SYN_DROPPED,
+            clue,
+            f"The device gives its attempts to {connection.cloud} up sooner than it waits for an "
+            "answer: something refuses them, and the capture does not show it.",
+            "A capture that holds both directions (a mirror port set to both, no filter on a "
+            "sender).",
+        )
     return caused(
         Cause.NETWORK_BLOCKED,
         Mechanism.SYN_DROPPED,
@@ -161,6 +178,15 @@ def judge_connect(case: Case) -> Judgement:
 def _asked_once(case: Case) -> bool:
     """Whether the device sent one SYN only, in all its attempts: TCP repeats an unanswered one."""
     return case.siblings.once(_syns) == 1
+
+
+def _given_up_at_once(connections: Group[ConnectionSeen]) -> bool:
+    """Whether the device starts anew, no SYN ever repeated, when it would still be waiting."""
+    tries = sorted((c for c in connections if c.stage is Stage.TCP_SYN), key=attrgetter("started"))
+    return _syns(Group(tries)) == len(tries) and any(
+        later.cloud == earlier.cloud and later.started - earlier.started < SYN_WAITED
+        for earlier, later in pairwise(tries)
+    )
 
 
 def _syns(connections: Group[ConnectionSeen]) -> int:

@@ -9,6 +9,7 @@ from handshake_probe.diagnose.case import Case
 from handshake_probe.diagnose.group import Group
 from handshake_probe.diagnose.judge_describe import judge_describe
 from handshake_probe.diagnose.judge_records import hello_not_taken, judge_records
+from handshake_probe.diagnose.judge_silence import judge_silence
 from handshake_probe.diagnose.judgement import (
     Clue,
     Judgement,
@@ -17,7 +18,7 @@ from handshake_probe.diagnose.judgement import (
     healthy,
     undecided,
 )
-from handshake_probe.diagnose.remarks import SHORT_SESSION, claim_pending, remarks
+from handshake_probe.diagnose.remarks import SHORT_SESSION, claim_pending, does_not_stay, remarks
 from handshake_probe.diagnose.resets import Origin
 from handshake_probe.model.observations import ConnectionSeen, SessionSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism, Stage
@@ -27,7 +28,6 @@ PING_DUE, PING_GIVES_UP = 15.0, 9.0
 PONG_OVERDUE = 3.0  # no path takes that long
 BRIEF_SESSION = 5.0
 CLAIM_PATIENCE = 8.0
-END_REPEATED = 2.0  # a FIN is sent again after 0.2 s, 0.4 s and so on
 
 
 def judge_session(case: Case) -> Judgement:
@@ -39,7 +39,7 @@ def judge_session(case: Case) -> Judgement:
         or hello_not_taken(case)
         or decrypted
         or _unanswered(case)
-        or _end_unheard(case)
+        or judge_silence(case)
         or _reset(case)
         or _unclaimed(case, session)
         or _cut_short_again_and_again(case)
@@ -177,34 +177,6 @@ def _unanswered(case: Case) -> Judgement | None:
     )
 
 
-def _end_unheard(case: Case) -> Judgement | None:
-    """The cloud says goodbye again and again, and nothing comes back, not even from TCP."""
-    connection = case.connection
-    if connection.ended_by is not EndedBy.CLOUD_FIN or connection.ended_time is None:
-        return None
-    device, cloud = connection.from_device.last_packet, connection.from_cloud.last_packet
-    if device is None or cloud is None or device >= connection.ended_time:
-        return None
-    if cloud - connection.ended_time < END_REPEATED:
-        return None
-    return undecided(
-        (Cause.DEVICE_FAULT, Cause.NETWORK_BLOCKED),
-        Mechanism.SESSION_SILENT,
-        Clue(
-            "HP523",
-            f"The cloud ends the session and repeats that for {cloud - connection.ended_time:.0f}"
-            f" s; nothing has come from the device for {cloud - device:.0f} s.",
-            (
-                connection.id,
-                *frames(connection.ended_frame, connection.from_cloud.last_packet_frame),
-            ),
-        ),
-        "The handshake passed; then the device was gone without a word: it lost its power or its "
-        "Wi-Fi, crashed, or what it sends no longer comes through.",
-        "A capture of the device's next minutes: when and how it comes back.",
-    )
-
-
 def _reset(case: Case) -> Judgement | None:
     connection = case.connection
     if connection.ended_by is not EndedBy.CLOUD_RST:
@@ -313,6 +285,7 @@ def _cut_short(connections: Group[ConnectionSeen]) -> dict[EndedBy, _CutShort]:
 
 def _healthy(case: Case) -> Judgement:
     connection = case.connection
+    silent = connection.ended_by is EndedBy.SILENCE  # cut off, or switched off
     records = (connection.device_records.count, connection.cloud_records.count)
     clue = Clue(
         "HP530",
@@ -321,10 +294,12 @@ def _healthy(case: Case) -> Judgement:
             connection.id,
             *frames(connection.device_records.first_frame, connection.cloud_records.first_frame),
         ),
+        Confidence.LIKELY if silent or case.siblings.once(does_not_stay) else Confidence.PROVEN,
     )
+    end = f" Then both sides fall silent, {case.quiet:.0f} s before the capture ends."
     return healthy(
         clue,
         "The handshake passed and messages flow both ways: "
-        "network, server key and device key are fine.",
+        "network, server key and device key are fine." + (end if silent else ""),
         *remarks(case),
     )

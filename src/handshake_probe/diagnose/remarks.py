@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from handshake_probe.diagnose.case import Case
 from handshake_probe.diagnose.group import Group
 from handshake_probe.diagnose.judgement import Clue, frames
 from handshake_probe.model.observations import ConnectionSeen
 from handshake_probe.model.vocabulary import Confidence, EndedBy, Stage
 
+BACK_AT_ONCE = 3.0  # seconds; the first back-off is 1 s
 SHORT_SESSION = 60.0  # seconds; longer sessions count as settled
 
 
@@ -63,11 +66,23 @@ def remarks(case: Case) -> list[Clue]:
     return found
 
 
+def does_not_stay(connections: Group[ConnectionSeen]) -> bool:
+    """Whether the device ends sessions and is back at once: it does not do so to sleep."""
+    return any(
+        _is_soon_left(earlier) and 0 <= later.started - earlier.ended < BACK_AT_ONCE
+        for earlier, later in pairwise(connections)
+        if _is_soon_left(later)
+    )
+
+
 def _soon_left(connections: Group[ConnectionSeen]) -> int:
     """How many sessions the device itself ended within a minute."""
-    return sum(
-        c.stage is Stage.SESSION
-        and c.ended_by in (EndedBy.DEVICE_FIN, EndedBy.DEVICE_RST)
-        and c.ended - c.started < SHORT_SESSION
-        for c in connections
+    return sum(map(_is_soon_left, connections))
+
+
+def _is_soon_left(connection: ConnectionSeen) -> bool:
+    return (
+        connection.stage is Stage.SESSION
+        and connection.ended_by in (EndedBy.DEVICE_FIN, EndedBy.DEVICE_RST)
+        and connection.ended - connection.started < SHORT_SESSION
     )

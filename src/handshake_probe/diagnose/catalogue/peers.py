@@ -160,7 +160,7 @@ ENTRIES = (
         "HP517",
         "The device goes silent",
         WARNING,
-        "The device stops in the middle of the handshake.",
+        "The device stops in the middle of the handshake or of the session.",
         "Nothing from it, not even a FIN, while the cloud waits.",
         "Packets dropped between the device and the capture.",
         "Check its power supply and Wi-Fi signal.",
