@@ -337,3 +337,22 @@ def test_a_forged_reset_in_a_capture_that_goes_on_accuses_nobody(
     assert told.verdict.cause is Cause.HEALTHY
     [seen] = [o for o in told.observations if isinstance(o, ConnectionSeen)]
     assert any(control.ttl == 33 for control in seen.controls)
+
+
+# Several devices behind one address.
+
+
+def test_a_device_is_not_blamed_for_what_fails_while_it_talks() -> None:
+    """Behind a NAT: one device's session goes on, another one holds a wrong server key."""
+    talks = connection(0).connected().nonce().identity().opens().credentials().hello()
+    talks.answered_hello().record("device")
+    stranger = (
+        connection(1).connected().nonce().identity().key("identity", CLOUD_KEY, "padding_bad")
+    )
+    keys = [private_cloud_key(), registered()]
+    alone = measured(talks, stranger.cloud_fin(), keys=keys)
+    assert [d.device_id for d in alone.devices] == [DEVICE_ID]
+    talks.frame = 500
+    talks.record("device")
+    beside = {d.device_id: d.verdict.cause for d in measured(talks, stranger, keys=keys).devices}
+    assert beside == {DEVICE_ID: Cause.HEALTHY, None: Cause.SERVER_KEY_MISMATCH}

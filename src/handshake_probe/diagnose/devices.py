@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -102,10 +103,16 @@ def find_devices(observations: Sequence[AnyObservation], keys: KeyFacts) -> list
 def _by_id(
     connections: Sequence[ConnectionSeen], announced: set[str], keys: KeyFacts
 ) -> list[tuple[str | None, list[ConnectionSeen]]]:
-    """One group per id; connections without one join the only id, else form a group."""
+    """One group per id; connections without one join the only id, else form a group.
+
+    They do not join a device that talks in another connection meanwhile: behind a NAT address
+    there are several.
+    """
     ids = {c.id: id_of(c, keys) for c in connections}
     known = {device_id for device_id in ids.values() if device_id}
-    if len(known) <= 1:
+    named = [c for c in connections if ids[c.id]]
+    unnamed = [c for c in connections if not ids[c.id]]
+    if len(known) <= 1 and not _at_the_same_time(named, unnamed):
         only = next(iter(known), None)
         if only is None and len(announced) == 1:
             only = next(iter(announced))
@@ -114,6 +121,13 @@ def _by_id(
     for connection in connections:
         groups.setdefault(ids[connection.id], []).append(connection)
     return list(groups.items())
+
+
+def _at_the_same_time(named: Sequence[ConnectionSeen], unnamed: Sequence[ConnectionSeen]) -> bool:
+    """Whether a device went on talking when somebody else's connection had begun."""
+    began = sorted(c.first_frame for c in unnamed)
+    talks = ((c.first_frame, c.device_records.last_frame or 0) for c in named)
+    return any(bisect_right(began, last) > bisect_right(began, first) for first, last in talks)
 
 
 def _mac(connections: Sequence[ConnectionSeen], host: HostSeen | None) -> str | None:
