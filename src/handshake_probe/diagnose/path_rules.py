@@ -39,6 +39,11 @@ DROPPED_FROM_DEVICE = {
 # Two repeats rule out a single lost segment; the kernel's first repeat comes after 0.2 to 1 s.
 REPEATS = 2
 REPEAT_DUE = 2.0  # seconds by which a lost segment would have been sent again
+IDLE = 8.0  # seconds; a device's first repeat comes 3 s later at most
+LARGE = 600  # bytes; all of the handshake is smaller
+TOO_LARGE = (
+    " If only large messages are lost, they do not fit the path (its MTU), which does not say so."
+)
 MANY_REPEATS = 4  # more than three seconds of vain repeats by themselves
 
 
@@ -155,10 +160,11 @@ def _repeated_in_vain(case: Case) -> Judgement | None:
         )
         session = connection.stage is Stage.SESSION
         alive = _alive_after(cloud, device)
+        waiting = device.sent_up_to - device.acknowledged_up_to
         clue = Clue(
-            "HP140" if session and not alive else code,
+            "HP140" if session and not alive and _was_idle(connection) else code,
             f"The device sends {what} {device.unacknowledged_retransmissions + 1} times, "
-            "the cloud never acknowledges it"
+            f"the cloud never acknowledges it ({waiting} bytes)"
             + (", although the cloud's own packets still arrive." if alive else "."),
             (connection.id, *frames(device.last_data_frame)),
             Confidence.LIKELY,
@@ -168,6 +174,7 @@ def _repeated_in_vain(case: Case) -> Judgement | None:
             Mechanism.SESSION_SILENT if session and not alive else mechanism,
             clue,
             "The live session went silent: what the device sends gets no acknowledgement any more."
+            + (TOO_LARGE if waiting >= LARGE else "")
             if session
             else f"{what[0].upper()}{what[1:]} does not get through: it is sent again and again, "
             "and the cloud never acknowledges it.",
@@ -258,6 +265,12 @@ def _unheard(connection: ConnectionSeen, sent: DirectionSeen) -> bool:
         and sent.unacknowledged_retransmissions >= REPEATS
         and sent.sent_up_to > sent.acknowledged_up_to
     )
+
+
+def _was_idle(connection: ConnectionSeen) -> bool:
+    """Whether nothing had come from the cloud for a while: an idle time-out may have passed."""
+    heard, again = connection.from_cloud.last_packet, connection.from_device.first_retransmission
+    return heard is None or again is None or again - heard >= IDLE
 
 
 def _alive_after(speaker: DirectionSeen, repeater: DirectionSeen) -> bool:
