@@ -81,6 +81,19 @@ def test_a_reset_after_which_one_side_alone_speaks_did_cut_the_session() -> None
     assert judged(story.record("cloud")).cause is Cause.NETWORK_BLOCKED
 
 
+@pytest.mark.parametrize("acknowledged", [False, True])
+def test_sessions_reset_again_and_again_in_the_devices_name(acknowledged: bool) -> None:
+    def cut(stream: int) -> Story:
+        story = connection(stream).handshake().record("cloud")
+        if not acknowledged:
+            story.path("cloud", acknowledged_up_to=425 + 18)
+        return story.device_rst(acknowledgment=None)
+
+    told = verdict(cut(0), cut(1))
+    assert told.cause is (Cause.HEALTHY if acknowledged else Cause.INCONCLUSIVE)
+    assert verdict(cut(0)).cause is Cause.HEALTHY  # a device that was switched off and on
+
+
 # Attempts that were given up too soon.
 
 
@@ -121,3 +134,16 @@ def test_a_cloud_that_speaks_in_another_session_key_is_told_from_the_network(mis
     garbled = told.mechanism is Mechanism.RECORDS_NOT_DECRYPTABLE
     assert garbled is (missing == 0)
     assert told.confidence is not Confidence.PROVEN
+
+
+# What is dropped in the middle of a talk is no idle time-out.
+
+
+@pytest.mark.parametrize(("idle", "size", "code"), [(15.0, 18, "HP140"), (0.1, 1400, "HP125")])
+def test_a_time_out_is_told_from_a_dropped_message(idle: float, size: int, code: str) -> None:
+    story = connection().handshake().wait(idle).record("device")
+    story.path("device", acknowledged_up_to=275, sent_up_to=275 + size)
+    told = verdict(story.unheard("device").then_quiet(30.0))
+    assert told.cause is Cause.NETWORK_BLOCKED
+    assert code in told.findings
+    assert ("MTU" in told.summary) is (size > 600)

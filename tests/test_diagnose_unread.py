@@ -12,6 +12,7 @@ from observed import (
     connection,
     judged,
     private_cloud_key,
+    public_cloud_key,
     registered,
     verdict,
 )
@@ -99,3 +100,53 @@ def test_a_nonce_that_repeats_is_none() -> None:
 def test_a_connection_that_was_captured_twice_repeats_no_nonce() -> None:
     told = verdict(answered(0, "n1", "i1"), answered(1, "n1", "i1"))
     assert told.mechanism is Mechanism.IDENTITY_UNANSWERED
+
+
+# The same on the device's side, seen from the cloud's.
+
+
+def test_a_reset_before_the_device_has_the_credentials_blames_none_of_its_keys() -> None:
+    """A router that rejects the cloud's answer resets the cloud in the device's name."""
+    story = connection().connected().nonce().identity().credentials().signed()
+    story.path("cloud", acknowledged_up_to=41).device_rst(acknowledgment=None)
+    told = judged(story, keys=[public_cloud_key()])
+    assert (told.cause, told.mechanism) == (Cause.INCONCLUSIVE, Mechanism.RESET_AFTER_CREDENTIALS)
+    assert told.candidates[0] is Cause.NETWORK_BLOCKED
+    acknowledging = connection().connected().nonce().identity().credentials().signed()
+    acknowledging.path("cloud", acknowledged_up_to=41).device_rst(acknowledgment=425)
+    told = judged(acknowledging, keys=[public_cloud_key()])
+    assert told.cause is Cause.DEVICE_KEY_CORRUPTION
+
+
+def test_a_reset_before_the_device_has_the_nonce_blames_no_server_key_alone() -> None:
+    story = connection().connected().nonce(acknowledged=False).device_rst(acknowledgment=None)
+    told = judged(story)
+    assert told.candidates[0] is Cause.NETWORK_BLOCKED
+
+
+# A host that no longer knows the connection although nothing ended it.
+
+
+def given_up(story: Story, *, acknowledgment: int | None = None) -> Story:
+    """The device closes, and a reset answers."""
+    return story.device_fin().cloud_rst(ttl=FAR_TTL, acknowledgment=acknowledgment)
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        connection().connected().wait(20.0),
+        connection().connected().nonce().identity().credentials().hello().wait(4.0),
+    ],
+    ids=["nonce", "hello"],
+)
+def test_a_host_that_forgot_the_connection_was_told_so_by_the_path(story: Story) -> None:
+    told = judged(given_up(story))
+    assert told.cause is Cause.NETWORK_BLOCKED
+    assert Cause.SERVER_FAULT in told.candidates
+
+
+def test_a_host_that_knows_the_connection_sent_nothing() -> None:
+    story = connection().connected().nonce().identity().credentials().hello().wait(4.0)
+    told = judged(story.device_fin().control("cloud", "FIN"))
+    assert (told.cause, told.mechanism) == (Cause.SERVER_FAULT, Mechanism.NO_SERVER_HELLO)

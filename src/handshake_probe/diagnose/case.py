@@ -205,7 +205,11 @@ class Case:
         """Whether a packet after the device gave up shows that no answer was lost on the way.
 
         It carries the cloud's own sequence number, which has not moved past what was captured.
+        A reset without an acknowledgment takes its number from what it answers: it shows nothing.
         """
+        ends = [c for c in self.connection.controls if c.sender == "cloud" and c.flags != "SYN-ACK"]
+        if ends and all(c.flags == "RST" and c.acknowledgment is None for c in ends):
+            return False
         last, ended = self.connection.from_cloud.last_packet, self.connection.ended_time
         cloud = self.connection.from_cloud
         return (

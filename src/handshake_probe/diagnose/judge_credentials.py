@@ -16,10 +16,12 @@ from handshake_probe.diagnose.judge_form import (
 )
 from handshake_probe.diagnose.judge_register import flawed_key
 from handshake_probe.diagnose.judge_sizes import large_ciphertext
+from handshake_probe.diagnose.judge_unread import reset_unread
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.diagnose.key_sizes import credentials_clues
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
+KEYS = (Cause.DEVICE_KEY_CORRUPTION, Cause.SERVER_KEY_MISMATCH)
 # A device needs up to 0.6 s for RSA; with a failing internet test it closes 10.3 s later at most.
 DEVICE_DECIDES = 15.0
 
@@ -63,7 +65,7 @@ def judge_credentials(case: Case) -> Judgement:
         f"The device closes {waited:.2f} s after the cloud's credentials, without a Hello.",
         evidence,
     )
-    return (
+    told = (
         foreign_answer(case)
         or surplus_nonce(case)
         or odd_size(case, got, clue)
@@ -73,6 +75,9 @@ def judge_credentials(case: Case) -> Judgement:
         or large_ciphertext(case, clue)
         or _by_signature(case, clue)
     )
+    if told.confidence is Confidence.PROVEN:
+        return told
+    return reset_unread(case, Mechanism.RESET_AFTER_CREDENTIALS, KEYS) or told
 
 
 def _cloud_closed(case: Case, waited: float, evidence: tuple[str, ...]) -> Judgement:

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from handshake_probe.diagnose.case import Case
 from handshake_probe.diagnose.group import Group
-from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
+from handshake_probe.diagnose.judgement import HOTSPOT, Clue, Judgement, caused, frames, undecided
 from handshake_probe.model.observations import ConnectionSeen, CredentialsSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism
 
@@ -29,7 +29,7 @@ def foreign_answer(case: Case) -> Judgement | None:
             ),
             "The identity is answered with a text, and no cloud speaks so: a box on the path "
             "answers in its place, or something else listens at this address.",
-            "The same test from another network (a phone hotspot).",
+            HOTSPOT,
         )
     return caused(
         Cause.NETWORK_BLOCKED,
@@ -95,7 +95,7 @@ def repeated_nonce(case: Case) -> Judgement | None:
         ),
         "The cloud's nonces repeat themselves: its random numbers stand still, or a box on the "
         "path replays an earlier answer in its place.",
-        "The same test from another network (a phone hotspot).",
+        HOTSPOT,
     )
 
 

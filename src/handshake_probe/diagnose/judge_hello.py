@@ -5,6 +5,7 @@ from __future__ import annotations
 from handshake_probe.diagnose.case import Case
 from handshake_probe.diagnose.judge_records import judge_records
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
+from handshake_probe.diagnose.path_rules import peer_gone
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
 # The device waits 4 s (classic firmware 2 s) for the cloud's Hello.
@@ -50,6 +51,9 @@ def judge_hello(case: Case) -> Judgement:
             "it cannot read the Hello, or refuses this product or device.",
             "The cloud's own log of this connection.",
         )
+    gone = peer_gone(case)
+    if gone is not None:
+        return gone
     garbage = connection.cloud_records
     if garbage.bad and garbage.bad == garbage.count and not connection.from_cloud.missing_bytes:
         return caused(

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from handshake_probe.diagnose.case import Case
-from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
+from handshake_probe.diagnose.judge_unread import reset_unread
+from handshake_probe.diagnose.judgement import (
+    HOTSPOT,
+    Clue,
+    Judgement,
+    caused,
+    frames,
+    undecided,
+)
+from handshake_probe.diagnose.path_rules import peer_gone
 from handshake_probe.diagnose.topology import hops_away, host_of
 from handshake_probe.model.observations import NonceSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
@@ -12,10 +21,6 @@ from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechani
 NONCE_PATIENCE = 10.0
 # Every known peer sends its identity within a second of the nonce, a Core within about two.
 IDENTITY_PATIENCE = 10.0
-HOTSPOT = (
-    "The same test from another network (a phone hotspot): "
-    "if it works there this network is to blame, else the cloud."
-)
 
 
 def accepted_by_first_hop(case: Case) -> bool:
@@ -49,6 +54,9 @@ def judge_no_nonce(case: Case) -> Judgement:
         return _short(case, connection.nonce)
     if connection.nonce is not None:
         return _late(case, connection.nonce)
+    gone = peer_gone(case)
+    if gone is not None:
+        return gone
     distance = _foreign_distance(case)
     started = connection.established or connection.started
     ended = connection.ended_time or connection.capture_end
@@ -202,6 +210,9 @@ def judge_no_identity(case: Case) -> Judgement:
     ended = connection.ended_time or connection.capture_end
     waited = ended - nonce.time
     evidence = (connection.id, *frames(nonce.frame, connection.ended_frame))
+    unread = reset_unread(case, Mechanism.RESET_AFTER_NONCE, (Cause.SERVER_KEY_MISMATCH,))
+    if unread is not None:
+        return unread
     if connection.ended_by in (EndedBy.DEVICE_FIN, EndedBy.DEVICE_RST):
         clue = Clue(
             "HP204",

@@ -10,6 +10,7 @@ from handshake_probe.diagnose.group import Group
 from handshake_probe.diagnose.judge_describe import judge_describe
 from handshake_probe.diagnose.judge_records import hello_not_taken, judge_records
 from handshake_probe.diagnose.judge_silence import judge_silence
+from handshake_probe.diagnose.judge_unread import reset_unread
 from handshake_probe.diagnose.judgement import (
     Clue,
     Judgement,
@@ -179,6 +180,8 @@ def _unanswered(case: Case) -> Judgement | None:
 
 def _reset(case: Case) -> Judgement | None:
     connection = case.connection
+    if connection.ended_by is EndedBy.DEVICE_RST and _repeats(case, EndedBy.DEVICE_RST):
+        return reset_unread(case, Mechanism.RESET_IN_SESSION, ())
     if connection.ended_by is not EndedBy.CLOUD_RST:
         return None
     reset = case.first_reset

@@ -1,14 +1,13 @@
-"""Rules for a cloud that closes although it never had the identity: no key can be the reason.
+"""Rules for a peer that ends a connection and never had what it seems to refuse.
 
-A cloud that closes because of what it read has acknowledged that, in its FIN or reset at the
-latest.
+Whoever closes because of what it read has acknowledged that, in its FIN or reset at the latest.
+Without that no key can be the reason.
 """
 
 from __future__ import annotations
 
 from handshake_probe.diagnose.case import Case
-from handshake_probe.diagnose.judge_nonce import HOTSPOT
-from handshake_probe.diagnose.judgement import Clue, Judgement, caused, undecided
+from handshake_probe.diagnose.judgement import HOTSPOT, Clue, Judgement, caused, frames, undecided
 from handshake_probe.diagnose.resets import ignores_data
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
@@ -64,4 +63,26 @@ def _reset(case: Case, evidence: tuple[str, ...]) -> Judgement | None:
         "A reset answers the device's identity, and nothing shows that the cloud ever had it: "
         "a box on the path made the reset, or the cloud's host had lost the connection.",
         "A capture on the cloud's side: a reset that it does not show came from the path.",
+    )
+
+
+def reset_unread(case: Case, mechanism: Mechanism, keys: tuple[Cause, ...]) -> Judgement | None:
+    """A reset with the device's address, and what the cloud sent is acknowledged by nothing."""
+    connection, reset = case.connection, case.first_reset
+    if connection.ended_by is not EndedBy.DEVICE_RST or reset is None:
+        return None
+    if not ignores_data(connection, reset):
+        return None
+    return undecided(
+        (Cause.NETWORK_BLOCKED, Cause.DEVICE_FAULT, *keys),
+        mechanism,
+        Clue(
+            "HP131",
+            "A reset with the device's address answers the cloud and acknowledges nothing of what "
+            "it sent.",
+            (connection.id, *frames(reset.frame)),
+        ),
+        "A reset answers what the cloud sent, and nothing shows that the device ever had it: a "
+        "box on the path made the reset, or the device restarted.",
+        "A capture on the device's own Wi-Fi: a reset that it does not show came from the path.",
     )

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from handshake_probe.model.measurement import Blocker
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism
 
+HOTSPOT = (
+    "The same test from another network (a phone hotspot): "
+    "if it works there this network is to blame, else the cloud."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Clue:

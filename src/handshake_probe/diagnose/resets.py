@@ -118,12 +118,10 @@ def _before_round_trip(connection: ConnectionSeen, reset: ControlSeen) -> bool:
 
 
 def ignores_data(connection: ConnectionSeen, reset: ControlSeen) -> bool:
-    """Whether a reset of the cloud answers data that neither it nor anything else acknowledges.
+    """Whether a reset answers data that neither it nor anything else acknowledges.
 
-    A cloud that closes because of what it read acknowledges it, in the reset at the latest.
+    A peer that closes because of what it read acknowledges it, in the reset at the latest.
     """
-    sent = connection.from_device
-    acknowledged = sent.acknowledged_up_to
-    if reset.acknowledgment is not None:
-        acknowledged = max(acknowledged, reset.acknowledgment)
+    sent = connection.from_device if reset.sender == "cloud" else connection.from_cloud
+    acknowledged = max(sent.acknowledged_up_to, reset.acknowledgment or 0)
     return sent.sent_up_to > 1 and acknowledged < sent.sent_up_to
