@@ -54,9 +54,6 @@ def judge_no_nonce(case: Case) -> Judgement:
         return _short(case, connection.nonce)
     if connection.nonce is not None:
         return _late(case, connection.nonce)
-    gone = peer_gone(case)
-    if gone is not None:
-        return gone
     distance = _foreign_distance(case)
     started = connection.established or connection.started
     ended = connection.ended_time or connection.capture_end
@@ -82,6 +79,9 @@ def judge_no_nonce(case: Case) -> Judgement:
             assumption="that the cloud itself does not run on the first hop",
             blocker=case.topology.first_hop(connection) if accepted_by_first_hop(case) else None,
         )
+    gone = peer_gone(case)
+    if gone is not None:
+        return gone
     if connection.ended_by is EndedBy.CAPTURE_END and waited < NONCE_PATIENCE:
         return undecided(
             (Cause.HEALTHY, Cause.NETWORK_BLOCKED, Cause.SERVER_FAULT),

@@ -24,8 +24,7 @@ from handshake_probe.diagnose.resets import Origin
 from handshake_probe.model.observations import ConnectionSeen, SessionSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism, Stage
 
-# Ping after 15 s of silence, give up 10 s later.
-PING_DUE, PING_GIVES_UP = 15.0, 9.0
+PING_DUE = 15.0  # seconds of silence after which a device pings
 PONG_OVERDUE = 3.0  # no path takes that long
 BRIEF_SESSION = 5.0
 CLAIM_PATIENCE = 8.0
@@ -39,7 +38,6 @@ def judge_session(case: Case) -> Judgement:
         judge_records(case)
         or hello_not_taken(case)
         or decrypted
-        or _unanswered(case)
         or judge_silence(case)
         or _reset(case)
         or _unclaimed(case, session)
@@ -127,55 +125,6 @@ def _waited_in_vain(connection: ConnectionSeen) -> bool:
         return False
     ended = connection.ended_time or connection.ended
     return max(ended - spoke, ended - heard - PING_DUE) >= PONG_OVERDUE
-
-
-def _unanswered(case: Case) -> Judgement | None:
-    """The device speaks, TCP acknowledges, and nothing comes back until the device gives up."""
-    connection = case.connection
-    spoke = connection.device_records.last_time
-    heard = connection.cloud_records.last_time
-    session = connection.session
-    if connection.from_cloud.missing_bytes or (
-        session is not None
-        and session.proven
-        and not session.pings_unanswered
-        and not session.requests_unanswered
-    ):
-        return None
-    if spoke is None or heard is None or connection.ended_by is not EndedBy.DEVICE_FIN:
-        return None
-    gave_up = connection.ended_time or connection.ended
-    if spoke <= heard or gave_up - spoke < PING_GIVES_UP or spoke - heard < 1.0:
-        return None
-    acknowledged = connection.from_device.acknowledged_up_to >= connection.from_device.sent_up_to
-    clue = Clue(
-        "HP512",
-        f"The device's last message stays unanswered for {gave_up - spoke:.0f} s"
-        + (" (TCP acknowledges it)" if acknowledged else " and unacknowledged")
-        + ", then it gives the session up.",
-        (
-            connection.id,
-            *frames(connection.device_records.last_frame, connection.ended_frame),
-        ),
-        Confidence.LIKELY,
-    )
-    if not acknowledged:
-        return caused(
-            Cause.NETWORK_BLOCKED,
-            Mechanism.SESSION_SILENT,
-            clue,
-            "The live session went silent: what the device sends gets no acknowledgement any more.",
-            others=(Cause.SERVER_FAULT,),
-            assumption="that the cloud's host did not vanish in the same moment",
-        )
-    return undecided(
-        (Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
-        Mechanism.PING_UNANSWERED,
-        clue,
-        "The session dies because the cloud's answers stop: the cloud is stuck, "
-        "or what it sends is dropped on the way.",
-        "A capture on the cloud's side, or the cloud's own log.",
-    )
 
 
 def _reset(case: Case) -> Judgement | None:

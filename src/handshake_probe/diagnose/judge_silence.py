@@ -1,11 +1,12 @@
-"""Rules for sessions in which the device falls silent and does not close."""
+"""Rules for sessions in which one side falls silent."""
 
 from __future__ import annotations
 
 from handshake_probe.diagnose.case import Case
-from handshake_probe.diagnose.judgement import Clue, Judgement, frames, undecided
+from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
+PING_GIVES_UP = 9.0  # a device closes 10 s after a ping in vain
 SILENT = 30.0  # a device speaks after 15 s of silence; servers close after 31 s
 KEEPALIVES = 3  # of the cloud's TCP; fewer may be lost
 END_REPEATED = 2.0  # a FIN is sent again after 0.2 s, 0.4 s and so on
@@ -16,8 +17,59 @@ GONE = (
 
 
 def judge_silence(case: Case) -> Judgement | None:
-    """The device is gone, or hangs; None when it spoke to the end."""
-    return _end_unheard(case) or _keepalives_in_vain(case) or _device_hung(case)
+    """The cloud no longer answers, or the device is gone or hangs; None when both spoke."""
+    return (
+        _unanswered(case) or _end_unheard(case) or _keepalives_in_vain(case) or _device_hung(case)
+    )
+
+
+def _unanswered(case: Case) -> Judgement | None:
+    """The device speaks, TCP acknowledges, and nothing comes back until the device gives up."""
+    connection = case.connection
+    spoke = connection.device_records.last_time
+    heard = connection.cloud_records.last_time
+    session = connection.session
+    if connection.from_cloud.missing_bytes or (
+        session is not None
+        and session.proven
+        and not session.pings_unanswered
+        and not session.requests_unanswered
+    ):
+        return None
+    if spoke is None or heard is None or connection.ended_by is not EndedBy.DEVICE_FIN:
+        return None
+    gave_up = connection.ended_time or connection.ended
+    if spoke <= heard or gave_up - spoke < PING_GIVES_UP or spoke - heard < 1.0:
+        return None
+    acknowledged = connection.from_device.acknowledged_up_to >= connection.from_device.sent_up_to
+    clue = Clue(
+        "HP512",
+        f"The device's last message stays unanswered for {gave_up - spoke:.0f} s"
+        + (" (TCP acknowledges it)" if acknowledged else " and unacknowledged")
+        + ", then it gives the session up.",
+        (
+            connection.id,
+            *frames(connection.device_records.last_frame, connection.ended_frame),
+        ),
+        Confidence.LIKELY,
+    )
+    if not acknowledged:
+        return caused(
+            Cause.NETWORK_BLOCKED,
+            Mechanism.SESSION_SILENT,
+            clue,
+            "The live session went silent: what the device sends gets no acknowledgement any more.",
+            others=(Cause.SERVER_FAULT,),
+            assumption="that the cloud's host did not vanish in the same moment",
+        )
+    return undecided(
+        (Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
+        Mechanism.PING_UNANSWERED,
+        clue,
+        "The session dies because the cloud's answers stop: the cloud is stuck, "
+        "or what it sends is dropped on the way.",
+        "A capture on the cloud's side, or the cloud's own log.",
+    )
 
 
 def _end_unheard(case: Case) -> Judgement | None:
