@@ -74,15 +74,9 @@ def repeated_nonce(case: Case) -> Judgement | None:
     nonce, identity = connection.nonce, connection.identity
     if nonce is None or nonce.digest is None or identity is None or identity.digest is None:
         return None
-    twin = next(
-        (
-            other
-            for other in case.siblings.once(_by_nonce)[nonce.digest]
-            if other.identity is not None
-            and other.identity.digest not in (None, identity.digest)  # not one seen twice
-        ),
-        None,
-    )
+    twins = case.siblings.once(_by_nonce)[nonce.digest]
+    # One with the same identity is this connection seen twice.
+    twin = next((other for digest, other in twins.items() if digest != identity.digest), None)
     if twin is None:
         return None
     return undecided(
@@ -99,12 +93,13 @@ def repeated_nonce(case: Case) -> Judgement | None:
     )
 
 
-def _by_nonce(connections: Group[ConnectionSeen]) -> dict[str, list[ConnectionSeen]]:
-    """Connections by the digest of their nonce."""
-    found: dict[str, list[ConnectionSeen]] = defaultdict(list)
+def _by_nonce(connections: Group[ConnectionSeen]) -> dict[str, dict[str, ConnectionSeen]]:
+    """The first connection with each identity that answers a nonce, by digest of both."""
+    found: dict[str, dict[str, ConnectionSeen]] = defaultdict(dict)
     for connection in connections:
-        if connection.nonce is not None and connection.nonce.digest is not None:
-            found[connection.nonce.digest].append(connection)
+        nonce, identity = connection.nonce, connection.identity
+        if nonce and nonce.digest and identity and identity.digest:
+            found[nonce.digest].setdefault(identity.digest, connection)
     return found
 
 
