@@ -147,3 +147,8 @@ def test_a_time_out_is_told_from_a_dropped_message(idle: float, size: int, code:
     assert told.cause is Cause.NETWORK_BLOCKED
     assert code in told.findings
     assert ("MTU" in told.summary) is (size > 600)
+
+
+def test_a_measurement_that_took_an_outlived_reset_for_the_end_can_be_judged_again() -> None:
+    story = connection().handshake().cloud_rst(ttl=FAR_TTL).record("device").record("cloud")
+    assert judged(story).cause is Cause.HEALTHY

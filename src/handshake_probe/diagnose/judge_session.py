@@ -134,9 +134,8 @@ def _reset(case: Case) -> Judgement | None:
     if connection.ended_by is not EndedBy.CLOUD_RST:
         return None
     reset = case.first_reset
-    assert reset is not None  # that is how the connection ended
-    if case.origin(reset).origin is Origin.BOX:
-        return None  # judged by the path rules
+    if reset is None or case.origin(reset).origin is Origin.BOX:
+        return None  # outlived after all, or judged by the path rules
     return undecided(
         (Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
         Mechanism.RESET_IN_SESSION,
