@@ -20,9 +20,9 @@ def test_a_session_that_falls_silent_is_not_proven_healthy() -> None:
 
 def test_sessions_that_the_device_ends_one_after_another_are_not_proven_healthy() -> None:
     def brief(stream: int, at: float) -> Story:
-        return connection(stream, at=at).handshake().wait(4.0).device_fin()
+        return connection(stream, at=at).handshake().wait(8.0).device_fin()
 
-    assert verdict(brief(0, 0.0), brief(1, 5.5)).confidence is Confidence.LIKELY
+    assert verdict(brief(0, 0.0), brief(1, 9.5)).confidence is Confidence.LIKELY
     assert verdict(brief(0, 0.0)).confidence is Confidence.PROVEN
     assert verdict(brief(0, 0.0), brief(1, 60.0)).confidence is Confidence.PROVEN  # it sleeps
 

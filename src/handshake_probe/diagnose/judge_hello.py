@@ -54,23 +54,6 @@ def judge_hello(case: Case) -> Judgement:
     gone = peer_gone(case)
     if gone is not None:
         return gone
-    garbage = connection.cloud_records
-    if garbage.bad and garbage.bad == garbage.count and not connection.from_cloud.missing_bytes:
-        return caused(
-            Cause.SERVER_FAULT,
-            Mechanism.RECORDS_NOT_DECRYPTABLE,
-            Clue(
-                "HP511",
-                "The device's Hello opens with the session key, and nothing of what the cloud "
-                f"sends does ({garbage.count} records).",
-                (connection.id, *frames(garbage.first_frame, garbage.last_frame)),
-                Confidence.LIKELY,
-            ),
-            "The cloud encrypts with another session key than the one it gave the device, which "
-            "cannot read its Hello.",
-            others=(Cause.NETWORK_BLOCKED,),
-            assumption="that no box on the path rewrites what the cloud sends",
-        )
     acknowledged = connection.from_device.acknowledged_up_to >= connection.from_device.sent_up_to
     if late is not None and connection.session is None:
         waited = late - hello
