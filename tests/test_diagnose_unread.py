@@ -52,6 +52,12 @@ def test_a_wrong_key_is_proven_whoever_made_the_reset() -> None:
     assert judged(story, keys=ALL_KEYS).cause is Cause.INCONCLUSIVE
 
 
+def test_a_key_that_may_be_another_clouds_counts_when_the_cloud_had_the_identity() -> None:
+    story = sent().cloud_rst(ttl=FAR_TTL, acknowledgment=257)
+    told = judged(story.key("identity", CLOUD_KEY, "padding_bad"), keys=ALL_KEYS)
+    assert (told.cause, told.assumption is None) == (Cause.SERVER_KEY_MISMATCH, False)
+
+
 def test_a_reset_that_acknowledges_the_identity_is_the_clouds_answer() -> None:
     told = judged(sent().cloud_rst(ttl=FAR_TTL, acknowledgment=257).opens(), keys=ALL_KEYS)
     assert told.cause is Cause.SERVER_FAULT

@@ -107,7 +107,7 @@ def _by_ending(case: Case) -> Judgement:
 
 
 def _silence(case: Case, waited: float, evidence: tuple[str, ...]) -> Judgement:
-    if not identity_arrived(case.connection):
+    if not identity_arrived(case):
         clue = Clue(
             "HP123",
             f"The identity is never acknowledged ({waited:.0f} s).",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handshake_probe.diagnose.case import OPENED, Case
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
-from handshake_probe.model.observations import ConnectionSeen
+from handshake_probe.diagnose.resets import Origin
 from handshake_probe.model.vocabulary import Cause, Mechanism
 
 OPEN_QUESTION = (
@@ -31,7 +31,7 @@ def mismatch_by_keys(case: Case) -> Judgement | None:
         return None
     connection = case.connection
     certain = case.keys.cloud_key_certain
-    if not certain and not identity_arrived(connection):
+    if not certain and not identity_arrived(case):
         return None  # which key made what never reached the cloud explains nothing
     evidence = (connection.id, *frames(test.frame))
     name = case.keys.name(cloud_key)
@@ -91,6 +91,9 @@ def other_content(case: Case, clue: Clue) -> Judgement | None:
     )
 
 
-def identity_arrived(connection: ConnectionSeen) -> bool:
-    """Whether the cloud acknowledged what the device sent."""
-    return connection.from_device.acknowledged_up_to > 1
+def identity_arrived(case: Case) -> bool:
+    """Whether the cloud acknowledged what the device sent, in its own reset at the latest."""
+    acknowledged, reset = case.connection.from_device.acknowledged_up_to, case.first_reset
+    if reset is not None and case.origin(reset).origin is Origin.PEER:
+        acknowledged = max(acknowledged, reset.acknowledgment or 0)
+    return acknowledged > 1
