@@ -39,7 +39,8 @@ from udp_room import (
     within_time,
 )
 
-QUICK = (0.2, 0.2, 0.2)
+QUICK = (0.2, 0.2, 0.2)  # for silence; where something must be heard, the machine may be busy
+PATIENT = (3.0, 3.0, 3.0)
 RANDOM = bytes(range(32))
 
 LACK = network.missing()
@@ -51,11 +52,14 @@ ALL = pytest.mark.parametrize("probe", [ping, greet, ask_time])
 
 
 def asked(
-    probe: Probe, replies: Callable[[bytes], Sequence[bytes]], address: str = HERE
+    probe: Probe,
+    replies: Callable[[bytes], Sequence[bytes]],
+    address: str = HERE,
+    waits: tuple[float, ...] = PATIENT,
 ) -> UdpProbed:
     async def run() -> UdpProbed:
         async with serving(replies, address=address) as target:
-            return await probe(target, ids(), waits=QUICK)
+            return await probe(target, ids(), waits=waits)
 
     return within_time(run())
 
@@ -68,7 +72,7 @@ def test_silence(probe: Probe) -> None:
         heard.append(data)
         return []
 
-    row = asked(probe, listen)
+    row = asked(probe, listen, waits=QUICK)
     assert (row.outcome, row.attempts, row.answer, row.icmp) == ("silent", 3, None, None)
     assert 0.6 <= row.seconds < 2
     assert len(heard) == 3
@@ -85,19 +89,19 @@ def test_any_answer_is_an_answer(probe: Probe) -> None:
 def test_a_closed_port(probe: Probe) -> None:
     async def run() -> UdpProbed:
         async with serving() as target:
-            return await probe(target, ids(), waits=QUICK)
+            return await probe(target, ids(), waits=PATIENT)
 
     row = within_time(run())
     assert (row.outcome, row.attempts) == ("rejected", 1)
     assert row.icmp == IcmpAnswer(source=HERE, version=4, type=3, code=3)
-    assert row.seconds < 0.2
+    assert row.seconds < PATIENT[0]
 
 
 @needs_queue
 def test_a_closed_port_over_ipv6() -> None:
     async def run() -> UdpProbed:
         async with serving(address="::1") as target:
-            return await ping(target, ids(), waits=QUICK)
+            return await ping(target, ids(), waits=PATIENT)
 
     row = within_time(run())
     assert row.icmp == IcmpAnswer(source="::1", version=6, type=1, code=4)
@@ -120,7 +124,7 @@ def test_ping_is_answered_by_a_coap_server() -> None:
             aiocoap.resource.Site(), bind=tuple(target), transports=["simplesocketserver"]
         )
         try:
-            return await ping(target, ids(), waits=QUICK)
+            return await ping(target, ids(), waits=PATIENT)
         finally:
             await server.shutdown()
 
@@ -169,7 +173,7 @@ def test_a_retransmission_differs_in_its_sequence_number_only() -> None:
         heard.append(data)
         return []
 
-    asked(greet, listen)
+    asked(greet, listen, waits=QUICK)
     assert [data[3:11] for data in heard] == [number.to_bytes(8, "big") for number in range(3)]
     assert len({data[:3] + data[11:] for data in heard}) == 1
 
@@ -257,7 +261,7 @@ def test_tshark_reads_the_client_hello(tmp_path: Path) -> None:
 
 
 def through(
-    rules: str, probe: Probe = greet, *, host: str = "router", waits: tuple[float, ...] = QUICK
+    rules: str, probe: Probe = greet, *, host: str = "router", waits: tuple[float, ...] = PATIENT
 ) -> UdpProbed:
     """Ask a UDP echo outside, with these rules of a host on the way."""
 
@@ -289,13 +293,13 @@ def test_a_router_that_rejects_names_itself(kind: str, code: int) -> None:
 
 @needs_network
 def test_a_router_that_drops() -> None:
-    row = through(forwarding("udp dport 5684 drop"))
+    row = through(forwarding("udp dport 5684 drop"), waits=QUICK)
     assert (row.outcome, row.icmp, row.attempts) == ("silent", None, 3)
 
 
 @needs_network
 def test_a_path_that_carries_it() -> None:
-    assert through("", waits=(2.0, 4.0)).outcome == "answered"  # who carries it may be busy
+    assert through("").outcome == "answered"
 
 
 @needs_network
@@ -341,7 +345,7 @@ def test_the_internet_test_with_stand_ins() -> None:
     async def run() -> list[Observation]:
         async with serving(tell_time, lambda query: b"") as target:
             return await internet_test.measure(
-                target, "localhost", ids(), time_port=target.port, waits=QUICK
+                target, "localhost", ids(), time_port=target.port, waits=PATIENT
             )
 
     connected, looked_up, asked = within_time(run())
