@@ -225,6 +225,15 @@ def test_half_of_the_credentials_is_enough_for_a_session() -> None:
     assert messages(events) == PLAINTEXTS
 
 
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_halves_in_the_wrong_order_are_told_when_the_device_gives_up(goes_on: bool) -> None:
+    watch = Watch().turns(*HANDSHAKE[:2], (CLOUD, vectors.SIGNATURE + vectors.CIPHERTEXT))
+    if goes_on:
+        watch.data(DEVICE, b"\x00\x10" + bytes(16))
+    states = [test.state for test in of(watch.finish(), ev.SignatureTest)]
+    assert (ev.BlockState.MISPLACED in states) is not goes_on
+
+
 def test_an_unproven_session_that_reads_nothing_is_not_believed() -> None:
     keys = Keyring(devices=(vectors.device_key(),))
     events = Watch(keys).turns(*HANDSHAKE, (DEVICE, b"\0\x20" + bytes(32))).finish()

@@ -16,7 +16,7 @@ from handshake_probe.protocol.device_trials import try_credentials
 from handshake_probe.protocol.events import BlockState
 from handshake_probe.protocol.pkcs1 import SIGNED, open_block
 from handshake_probe.protocol.stream import Mark
-from handshake_probe.protocol.trials import try_identity, try_signature
+from handshake_probe.protocol.trials import find_misplaced, try_identity, try_signature
 
 MARK = Mark(7, 7000)
 ID = vectors.DEVICE_ID.hex()
@@ -114,13 +114,14 @@ def test_a_signature_by_another_key_is_told() -> None:
     assert try_signature(keys, b"\xff" * 256, MARK).events[1].state is BlockState.NOT_BELOW_MODULUS
 
 
-def test_a_signature_before_the_ciphertext_is_told() -> None:
+def test_a_signature_before_the_ciphertext_is_found() -> None:
     other = vectors.cloud_key(fresh_numbers(2048))
     reply = vectors.SIGNATURE + vectors.CIPHERTEXT
-    for key, state in ((vectors.cloud_key(), BlockState.MISPLACED), (other, None)):
-        [test] = try_signature(Keyring(cloud=(key,)), reply[128:], MARK, reply[:256]).events
-        assert (test.state is BlockState.MISPLACED) is (state is not None)
-        assert test.body_length is None
+    [test] = find_misplaced(Keyring(cloud=(other, vectors.cloud_key())), reply, MARK)
+    assert (test.key, test.state) == (vectors.cloud_key().fingerprint, BlockState.MISPLACED)
+    assert test.body_length is None
+    right = vectors.CIPHERTEXT + vectors.SIGNATURE
+    assert not list(find_misplaced(Keyring(cloud=(vectors.cloud_key(),)), right, MARK))
 
 
 def credentials(

@@ -63,7 +63,7 @@ class WrittenPieces:
         """See `Pieces`."""
         first = self._start + start * PIECE.size
         written = self._written[first : self._start + end * PIECE.size]
-        return map(Heard._make, _HEARD.iter_unpack(written))
+        return _HEARD.iter_unpack(written)
 
     def run(self, start: int) -> Run:
         """See `Pieces`."""

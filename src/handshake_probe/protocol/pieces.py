@@ -14,12 +14,8 @@ CLOUD: Final = b"\1"
 _DIRECTIONS: Final = (Direction.DEVICE_TO_CLOUD, Direction.CLOUD_TO_DEVICE)
 
 
-class Heard(NamedTuple):
-    """That a piece came, and how long it was."""
-
-    frame: int
-    time_ns: int
-    length: int
+# That a piece came: its frame, its time in ns, and how long it was. Many are asked for.
+Heard = tuple[int, int, int]
 
 
 class Pieces(Protocol):
@@ -91,7 +87,7 @@ class ListedPieces:
     def heard(self, start: int, end: int) -> Iterable[Heard]:
         """See `Pieces`."""
         for _, piece in self.data(start, end):
-            yield Heard(piece.frame, piece.time_ns, len(piece.data))
+            yield piece.frame, piece.time_ns, len(piece.data)
 
     def run(self, start: int) -> Run:
         """See `Pieces`."""

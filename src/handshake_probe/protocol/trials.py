@@ -22,6 +22,7 @@ from handshake_probe.protocol.events import (
 )
 from handshake_probe.protocol.layouts import (
     HMAC_SIZE,
+    SIGNATURE_SIZE,
     Identity,
     split_identity,
 )
@@ -34,7 +35,6 @@ from handshake_probe.protocol.pkcs1 import (
 from handshake_probe.protocol.stream import Mark
 
 _SHUT = (BlockState.NOT_BELOW_MODULUS, BlockState.PADDING_BAD)
-_BODILESS = (*_SHUT, BlockState.MISPLACED)
 
 
 def try_identity(
@@ -90,34 +90,33 @@ class SignatureTrials(NamedTuple):
     mac: bytes | None  # the 20 bytes a signature that opened vouches for
 
 
-def try_signature(
-    keyring: Keyring, signature: bytes, mark: Mark, swapped: bytes | None = None
-) -> SignatureTrials:
-    """Try every cloud key's public half on a signature; no private key is needed.
-
-    `swapped`: the 256 bytes that would be the signature if it came before the ciphertext.
-    """
+def try_signature(keyring: Keyring, signature: bytes, mark: Mark) -> SignatureTrials:
+    """Try every cloud key's public half on a signature; no private key is needed."""
     events, macs = [], []
     for key in keyring.cloud:
         state, body = _open_signature(key, signature)
-        if state in _SHUT and swapped and _open_signature(key, swapped)[0] is BlockState.OPENED:
-            state = BlockState.MISPLACED
         if state is BlockState.OPENED:
             macs.append(body)
         elif state is BlockState.DIGEST_INFO:
             info = read_digest_info(body)
             macs += [info.digest] if info and info.algorithm == "sha1" else []
-        length = len(body) if state not in _BODILESS else None
-        events.append(
-            SignatureTest(
-                frame=mark.frame,
-                time_ns=mark.time_ns,
-                key=key.fingerprint,
-                state=state,
-                body_length=length,
-            )
-        )
+        events.append(_signature_test(key, state, None if state in _SHUT else len(body), mark))
     return SignatureTrials(tuple(events), macs[0] if macs else None)
+
+
+def find_misplaced(keyring: Keyring, credentials: bytes, mark: Mark) -> Iterator[SignatureTest]:
+    """Say which cloud keys made a signature that comes before the ciphertext, not behind it."""
+    for key in keyring.cloud:
+        if _open_signature(key, credentials[:SIGNATURE_SIZE])[0] is BlockState.OPENED:
+            yield _signature_test(key, BlockState.MISPLACED, None, mark)
+
+
+def _signature_test(
+    key: CloudKey, state: BlockState, length: int | None, mark: Mark
+) -> SignatureTest:
+    return SignatureTest(
+        frame=mark.frame, time_ns=mark.time_ns, key=key.fingerprint, state=state, body_length=length
+    )
 
 
 def _open_signature(key: CloudKey, signature: bytes) -> tuple[BlockState, bytes]:

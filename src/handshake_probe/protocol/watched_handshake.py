@@ -24,7 +24,7 @@ from handshake_probe.protocol.records import is_chain
 from handshake_probe.protocol.side import EXCERPT, HELD, Side
 from handshake_probe.protocol.state import Step
 from handshake_probe.protocol.stream import Mark
-from handshake_probe.protocol.trials import try_identity, try_signature
+from handshake_probe.protocol.trials import find_misplaced, try_identity, try_signature
 
 _LOST_EXCERPT = 40
 _ID_KNOWN = (BlockState.OPENED, BlockState.UNPROVEN)
@@ -64,6 +64,7 @@ class WatchedHandshake:
         self._credentials_passed = False
         self._credentials_settled = midstream
         self._sent_keys: tuple[bytes, ...] = ()
+        self._unsigned: tuple[bytes, Mark] | None = None  # credentials in which no signature opened
 
     def may_read_records(self, side: Side) -> bool:
         """Tell whether what a side sends now can be read as records, once its own steps are over.
@@ -136,6 +137,9 @@ class WatchedHandshake:
         if not self._device.position:
             self.hear_device(mark)
         self._say_odd_size(mark)
+        if self._unsigned is not None and self._device.position <= layouts.IDENTITY_SIZE:
+            # Asked last, and only where the device took it for none either: few clouds err so.
+            self._log.add_all(find_misplaced(self._keyring, *self._unsigned))
 
     def _take_step(self) -> bool:
         """Take one step if its bytes are whole and its turn has come."""
@@ -225,12 +229,11 @@ class WatchedHandshake:
         )
         mac = None
         if signature.data is not None:
-            swapped = None
-            if ciphertext.data is not None:
-                swapped = (ciphertext.data + signature.data)[: layouts.SIGNATURE_SIZE]
-            signed = try_signature(self._keyring, signature.data, mark, swapped)
+            signed = try_signature(self._keyring, signature.data, mark)
             self._log.add_all(signed.events)
             mac = signed.mac
+            if mac is None and ciphertext.data is not None:
+                self._unsigned = ciphertext.data + signature.data, mark
         if ciphertext.data is not None:
             opened = try_credentials(self._keyring, ciphertext.data, mac, self._sent_keys, mark)
             self._log.add_all(opened.events)
