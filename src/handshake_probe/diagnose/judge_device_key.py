@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from handshake_probe.diagnose.case import OPENED, Case
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.model.observations import KeyTest
@@ -9,114 +11,132 @@ from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism
 
 # What only the key shows that the ciphertext was made for.
 _ITS_OWN = (*OPENED, "hmac_differs", "padding_good_length_odd")
+_IN_FLASH = "that the given key file is what the device holds in flash"
+_REGISTER = "that the given register is the one the cloud uses"
 
 
 def judge_device_key(case: Case, clue: Clue) -> Judgement | None:
     """What the device's own private key shows about the credentials."""
-    connection = case.connection
     ours = _device_tests(case)
-    opened = next((t for t in ours if t.state == "opened"), None)
-    if opened is None:
-        opened = next((t for t in ours if t.state == "unproven"), None)
-    if opened is not None and not _may_be_its(case, opened):
+    opened = next((t for state in OPENED for t in ours if t.state == state), None)
+    if opened is not None:
+        return _opens(case, opened, clue)
+    return _odd_length(case, ours, clue) or _opens_nothing(case, ours, clue)
+
+
+def _opens(case: Case, opened: KeyTest, clue: Clue) -> Judgement | None:
+    """A given key opens the credentials."""
+    if not _may_be_its(case, opened):
         return _for_another_device(case, opened, clue)
-    if opened is not None and opened.firmware_opens is False:
+    name, evidence = case.keys.name(opened.key), (case.connection.id, *frames(opened.frame))
+    if opened.firmware_opens is False:
         return caused(
             Cause.DEVICE_KEY_CORRUPTION,
             Mechanism.KEY_UNREADABLE_BY_FIRMWARE,
             Clue(
                 "HP304",
-                f"{case.keys.name(opened.key)} opens the credentials, "
-                "but not the way the firmware reads that file.",
-                (connection.id, *frames(opened.frame)),
+                f"{name} opens the credentials, but not the way the firmware reads that file.",
+                evidence,
             ),
             "The device's key is right, but stored so that the firmware misreads it.",
             clue,
         )
+    if opened.state != "opened" or not _signed(case):
+        return None
+    return undecided(
+        (Cause.DEVICE_KEY_CORRUPTION, Cause.DEVICE_FAULT),
+        Mechanism.DEVICE_CLOSED_EARLY,
+        Clue(
+            "HP521",
+            f"Signature and credentials are right for {name}, also the way the firmware reads "
+            "it, yet the device gives up.",
+            evidence,
+            Confidence.LIKELY,
+        ),
+        f"Network and cloud are right, and so is the device's key as it lies in {name}. The "
+        "copy in the device's flash is damaged, or the device fails for another reason.",
+        "The key as the device holds it now: read it back with `particle keys save` and give "
+        "that file.",
+        clue,
+    )
+
+
+def _odd_length(case: Case, ours: Sequence[KeyTest], clue: Clue) -> Judgement | None:
+    """The device's key opens the block, and no session is in it."""
     odd = next((t for t in ours if t.state == "padding_good_length_odd"), None)
-    if opened is None and odd is not None and _is_the_devices(case, odd):
+    if odd is None or not _is_the_devices(case, odd):
+        return None
+    return caused(
+        Cause.SERVER_FAULT,
+        Mechanism.CREDENTIALS_MALFORMED,
+        Clue(
+            "HP522",
+            f"The credentials open with {case.keys.name(odd.key)}, the device's key, and hold "
+            f"{odd.length} bytes; 40 are right.",
+            (case.connection.id, *frames(odd.frame)),
+            Confidence.LIKELY,
+        ),
+        "The cloud encrypts a session of the wrong length: no device can use it.",
+        clue,
+    )
+
+
+def _opens_nothing(case: Case, ours: Sequence[KeyTest], clue: Clue) -> Judgement | None:
+    """The cloud signed the credentials, and the device's key does not open them."""
+    own = next((t for t in ours if _is_the_devices(case, t)), None)
+    if own is None or not _signed(case):
+        return None
+    name, evidence = case.keys.name(own.key), (case.connection.id, *frames(own.frame))
+    if own.state == "key_damaged":
+        return caused(
+            Cause.DEVICE_KEY_CORRUPTION,
+            Mechanism.SLOT_DAMAGED,
+            Clue(
+                "HP302",
+                f"The signature is genuine, and {name} is too damaged to open anything.",
+                evidence,
+                Confidence.LIKELY,
+            ),
+            "The device's private key is damaged: with it, no credentials can be opened.",
+            clue,
+            others=(Cause.SERVER_FAULT, Cause.DEVICE_FAULT),
+            assumption=_IN_FLASH,
+        )
+    if case.keys.register.get(case.device_id or "") == own.key:
         return caused(
             Cause.SERVER_FAULT,
             Mechanism.CREDENTIALS_MALFORMED,
             Clue(
                 "HP522",
-                f"The credentials open with {case.keys.name(odd.key)}, the device's key, and hold "
-                f"{odd.length} bytes; 40 are right.",
-                (connection.id, *frames(odd.frame)),
+                "The device's key is the registered one, and the credentials do not open with "
+                "it: the cloud did not encrypt for the key it has on file.",
+                evidence,
                 Confidence.LIKELY,
             ),
-            "The cloud encrypts a session of the wrong length: no device can use it.",
+            "The device holds the registered key; the cloud's credentials are not made for it.",
             clue,
+            others=(Cause.DEVICE_KEY_CORRUPTION,),
+            assumption=_REGISTER,
         )
+    return caused(
+        Cause.DEVICE_KEY_CORRUPTION,
+        Mechanism.CREDENTIALS_NOT_DECRYPTABLE,
+        Clue(
+            "HP303",
+            f"The credentials do not open with the device's key {name}: "
+            "the cloud encrypts for another key.",
+            evidence,
+        ),
+        "The cloud encrypts for another key than the one the device holds.",
+        clue,
+        others=(Cause.SERVER_FAULT,),
+        assumption=_IN_FLASH,
+    )
+
+
+def _signed(case: Case) -> bool:
     signature = signature_test(case)
-    signed = signature is not None and signature.state == "opened"
-    if opened is not None and opened.state == "opened" and signed:
-        name = case.keys.name(opened.key)
-        return undecided(
-            (Cause.DEVICE_KEY_CORRUPTION, Cause.DEVICE_FAULT),
-            Mechanism.DEVICE_CLOSED_EARLY,
-            Clue(
-                "HP521",
-                f"Signature and credentials are right for {name}, also the way the firmware reads "
-                "it, yet the device gives up.",
-                (connection.id, *frames(opened.frame)),
-                Confidence.LIKELY,
-            ),
-            f"Network and cloud are right, and so is the device's key as it lies in {name}. The "
-            "copy in the device's flash is damaged, or the device fails for another reason.",
-            "The key as the device holds it now: read it back with `particle keys save` and give "
-            "that file.",
-            clue,
-        )
-    own = [t for t in ours if _is_the_devices(case, t)]
-    if opened is None and own and signed:
-        if own[0].state == "key_damaged":
-            return caused(
-                Cause.DEVICE_KEY_CORRUPTION,
-                Mechanism.SLOT_DAMAGED,
-                Clue(
-                    "HP302",
-                    f"The signature is genuine, and {case.keys.name(own[0].key)} is too damaged "
-                    "to open anything.",
-                    (connection.id, *frames(own[0].frame)),
-                    Confidence.LIKELY,
-                ),
-                "The device's private key is damaged: with it, no credentials can be opened.",
-                clue,
-                others=(Cause.SERVER_FAULT, Cause.DEVICE_FAULT),
-                assumption="that the given key file is what the device holds in flash",
-            )
-        if case.keys.register.get(case.device_id or "") == own[0].key:
-            return caused(
-                Cause.SERVER_FAULT,
-                Mechanism.CREDENTIALS_MALFORMED,
-                Clue(
-                    "HP522",
-                    "The device's key is the registered one, and the credentials do not open with "
-                    "it: the cloud did not encrypt for the key it has on file.",
-                    (connection.id, *frames(own[0].frame)),
-                    Confidence.LIKELY,
-                ),
-                "The device holds the registered key; the cloud's credentials are not made for it.",
-                clue,
-                others=(Cause.DEVICE_KEY_CORRUPTION,),
-                assumption="that the given register is the one the cloud uses",
-            )
-        return caused(
-            Cause.DEVICE_KEY_CORRUPTION,
-            Mechanism.CREDENTIALS_NOT_DECRYPTABLE,
-            Clue(
-                "HP303",
-                f"The credentials do not open with the device's key {case.keys.name(own[0].key)}: "
-                "the cloud encrypts for another key.",
-                (connection.id, *frames(own[0].frame)),
-            ),
-            "The cloud encrypts for another key than the one the device holds.",
-            clue,
-            others=(Cause.SERVER_FAULT,),
-            assumption="that the given key file is what the device holds in flash",
-        )
-    return None
+    return signature is not None and signature.state == "opened"
 
 
 def signature_test(case: Case) -> KeyTest | None:
@@ -144,7 +164,7 @@ def _for_another_device(case: Case, opened: KeyTest, clue: Clue) -> Judgement:
         "The cloud encrypts for another key than the one the device holds.",
         clue,
         others=(Cause.SERVER_FAULT if as_registered else Cause.DEVICE_KEY_CORRUPTION,),
-        assumption=None if as_registered else "that the given register is the one the cloud uses",
+        assumption=None if as_registered else _REGISTER,
     )
 
 
