@@ -24,6 +24,7 @@ from handshake_probe.keys.numbers import PUBLIC_EXPONENT, PrivateNumbers
 _P256_POINT = 65
 _P256_SCALAR = 32
 _DSA_SUBGROUP_BITS = 160  # at least, by FIPS 186
+_LARGEST_PRIME = 8192  # bits: the largest group of RFC 3526; the test takes a second
 _OTHER_CURVE = "an EC private key on another curve than P-256"
 
 
@@ -105,13 +106,18 @@ def _integer_first(inside: DerReader, version: int, claimed: int) -> Structure:
         modulus, exponent = version, inside.integer("e")
         if _is_dsa(modulus, exponent):
             return NotAKey("DSA parameters", sure=True)
-        if exponent != PUBLIC_EXPONENT and modulus > 2 and pow(2, modulus - 1, modulus) == 1:
-            return NotAKey("Diffie-Hellman parameters", sure=True)  # a prime: no RSA modulus is
+        if exponent != PUBLIC_EXPONENT and _is_prime(modulus):
+            return NotAKey("Diffie-Hellman parameters", sure=True)
         return RsaPublic("PKCS#1", modulus, exponent, inside.position)
     key = _pkcs1(inside, version, claimed)
     if _is_dsa(key.numbers.n, key.numbers.e):
         return NotAKey("a DSA private key", sure=True)
     return key
+
+
+def _is_prime(modulus: int) -> bool:
+    """Tell a prime, by Fermat's test; an RSA modulus is none. Nobody waits for larger numbers."""
+    return 2 < modulus.bit_length() <= _LARGEST_PRIME and pow(2, modulus - 1, modulus) == 1
 
 
 def _is_dsa(p: int, q: int) -> bool:

@@ -2,7 +2,7 @@
 
 ```
   40 network blocked: syn dropped (tried to connect)
-  ✗ network blocked       likely   192.168.10.2    ed48b8a5fa820999bbc072f9
+  ✗ network blocked       likely   192.168.10.2    30001f000c47343438373233
   ✗ network blocked       likely   192.168.10.3    “kitchen”
     … 38 more
 ```
