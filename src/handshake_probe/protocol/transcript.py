@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from handshake_probe.keys.keyring import Keyring
 from handshake_probe.packets.units import Direction, StreamData, StreamEnd, StreamPiece
+from handshake_probe.protocol import layouts
 from handshake_probe.protocol.decryptor import Decryptor
 from handshake_probe.protocol.events import (
     Ended,
@@ -33,6 +34,12 @@ from handshake_probe.protocol.stream import Mark
 from handshake_probe.protocol.watched_handshake import WatchedHandshake
 
 _CLOUD, _DEVICE = Direction.CLOUD_TO_DEVICE, Direction.DEVICE_TO_CLOUD
+# A handshake in three pieces, one for each step: who sends it, how many bytes.
+_PLAIN = (
+    (_CLOUD, layouts.NONCE_SIZE),
+    (_DEVICE, layouts.IDENTITY_SIZE),
+    (_CLOUD, layouts.CREDENTIALS_SIZE),
+)
 
 
 class Transcript:
@@ -96,7 +103,7 @@ class Transcript:
         Most of a finished connection are pieces that are one record each. Those are taken many at
         a time, for a part of what a call for each costs; everything else goes to `feed`.
         """
-        at = 0
+        at = self._take_plain(pieces)
         while at < len(pieces):
             direction, piece = pieces[at]
             run = pieces.run(at) if self._may_run(direction) else None
@@ -106,6 +113,20 @@ class Transcript:
             else:
                 self.feed(direction, piece)
                 at += 1
+
+    def _take_plain(self, pieces: Pieces) -> int:
+        """Take the handshake at once if it came in three pieces; return how many were taken."""
+        if self._fed or self._opening is not None or len(pieces) < len(_PLAIN):
+            return 0
+        steps = []
+        for at, (sender, size) in enumerate(_PLAIN):
+            direction, piece = pieces[at]
+            if direction is not sender or type(piece) is not StreamData or len(piece.data) != size:
+                return 0
+            steps.append(piece)
+        self._fed = True
+        self._handshake.take_plain(*steps)
+        return len(_PLAIN)
 
     def _may_run(self, first: Direction) -> bool:
         """Tell whether pieces that are records, the first of this direction, can be read at once.

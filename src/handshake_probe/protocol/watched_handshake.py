@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handshake_probe.keys.keyring import Keyring
+from handshake_probe.packets.units import StreamData
 from handshake_probe.protocol import layouts
 from handshake_probe.protocol.decryptor import Decryptor
 from handshake_probe.protocol.device_trials import try_credentials
@@ -23,7 +24,7 @@ from handshake_probe.protocol.nonce import inspect_nonce
 from handshake_probe.protocol.records import is_chain
 from handshake_probe.protocol.side import EXCERPT, HELD, Side
 from handshake_probe.protocol.state import Step
-from handshake_probe.protocol.stream import Mark
+from handshake_probe.protocol.stream import Mark, Taken
 from handshake_probe.protocol.trials import find_misplaced, try_identity, try_signature
 
 _LOST_EXCERPT = 40
@@ -81,6 +82,21 @@ class WatchedHandshake:
         """Take every step whose bytes are whole and whose turn has come."""
         while (self._device.awaits_step or self._cloud.awaits_step) and self._take_step():
             pass
+
+    def take_plain(self, nonce: StreamData, identity: StreamData, credentials: StreamData) -> None:
+        """Take all steps at once: nothing came before, and each came in one piece, in this order.
+
+        Does what `take_steps` would do after each of them.
+        """
+        for side, piece in ((self._cloud, nonce), (self._device, identity)):
+            side.pass_step(piece)
+        self._say_nonce(_whole(nonce, nonce.data), nonce.data, 0)
+        self._say_identity(_whole(identity, identity.data))
+        self._cloud.pass_step(credentials)
+        self._say_credentials(
+            _whole(credentials, credentials.data[: layouts.CIPHERTEXT_SIZE]),
+            _whole(credentials, credentials.data[layouts.CIPHERTEXT_SIZE :]),
+        )
 
     def hear_device(self, mark: Mark) -> None:
         """Say, now that the device spoke first or never will, how much came after the nonce.
@@ -173,8 +189,14 @@ class WatchedHandshake:
         return self._surplus >= (1 if flawed else layouts.CREDENTIALS_SIZE)
 
     def _take_nonce(self) -> None:
-        beginning, waiting = self._cloud.beginning, self._cloud.buffer.captured
-        taken = self._cloud.buffer.take(layouts.NONCE_SIZE)
+        cloud = self._cloud
+        beginning, waiting = cloud.beginning, cloud.buffer.captured
+        taken = cloud.buffer.take(layouts.NONCE_SIZE)
+        cloud.advance()
+        surplus = 0 if self._device.position else waiting - len(taken.data or taken.head)
+        self._say_nonce(taken, beginning, surplus)
+
+    def _say_nonce(self, taken: Taken, beginning: bytes, surplus: int) -> None:
         flaws, looks_like = inspect_nonce(beginning)
         self._nonce = NonceReceived(
             frame=taken.mark.frame,
@@ -183,15 +205,17 @@ class WatchedHandshake:
             flaws=flaws,
             looks_like=looks_like,
             excerpt=beginning if flaws else b"",
-            surplus=0 if self._device.position else waiting - len(taken.data or taken.head),
+            surplus=surplus,
         )
-        self._cloud.advance()
         self._nonce_settled = True
         self._log.add(self._nonce)
 
     def _take_identity(self) -> None:
         taken = self._device.buffer.take(layouts.IDENTITY_SIZE)
         self._device.advance()
+        self._say_identity(taken)
+
+    def _say_identity(self, taken: Taken) -> None:
         self._identity_passed = True
         nonce = self._nonce
         early = nonce is None or (nonce.nonce is not None and taken.mark.frame < nonce.frame)
@@ -217,6 +241,9 @@ class WatchedHandshake:
         ciphertext = self._cloud.buffer.take(layouts.CIPHERTEXT_SIZE)
         signature = self._cloud.buffer.take(layouts.SIGNATURE_SIZE)
         self._cloud.advance()
+        self._say_credentials(ciphertext, signature)
+
+    def _say_credentials(self, ciphertext: Taken, signature: Taken) -> None:
         self._credentials_passed = self._credentials_settled = True
         mark = signature.mark
         self._log.add(
@@ -268,3 +295,7 @@ class WatchedHandshake:
             self._log.add(
                 CredentialsOddSize(frame=mark.frame, time_ns=mark.time_ns, received=received)
             )
+
+
+def _whole(piece: StreamData, data: bytes) -> Taken:
+    return Taken(data, data, 1, False, Mark(piece.frame, piece.time_ns))
