@@ -19,7 +19,7 @@ from handshake_probe.model.observations import (
 )
 from handshake_probe.packets.units import Direction
 from handshake_probe.protocol import events as ev
-from handshake_probe.protocol.nonce import inspect_nonce
+from handshake_probe.protocol.nonce import looks_like
 from handshake_probe.protocol.text import ascii_excerpt
 
 NONCE_SIZE, IDENTITY_SIZE, CREDENTIALS_SIZE = 40, 256, 384
@@ -140,7 +140,7 @@ class _Foreign(TypedDict):
 
 def _foreign(data: bytes) -> _Foreign:
     """Another protocol in place of the credentials."""
-    word = inspect_nonce(data[:NONCE_SIZE]).looks_like
+    word = looks_like(data[:NONCE_SIZE])
     return {"looks_like": _protocol(word), "excerpt": ascii_excerpt(data) if word else None}
 
 

@@ -11,7 +11,7 @@ from handshake_probe.probe.carriage import POLL, Carriage
 from handshake_probe.probe.failure import TIMEOUT
 from handshake_probe.probe.line import Heard, hear, say
 from handshake_probe.probe.patience import Patience
-from handshake_probe.protocol.nonce import inspect_nonce
+from handshake_probe.protocol.nonce import looks_like
 
 _EXCERPT = 120  # bytes of the reply that are looked at
 _ENOUGH = 4096  # bytes of a reply
@@ -58,7 +58,7 @@ async def talk(sock: socket.socket, data: bytes, patience: Patience) -> Talked:
         delivery=carriage.delivery,
         retransmissions=carriage.again,
         reply=received,
-        reply_looks_like=inspect_nonce(reply).looks_like,
+        reply_looks_like=looks_like(reply),
         ending=ending,
         failure=failure,
     )

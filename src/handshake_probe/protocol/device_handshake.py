@@ -17,7 +17,7 @@ from handshake_probe.protocol.events import (
     NonceReceived,
     NonceShort,
 )
-from handshake_probe.protocol.nonce import inspect_nonce
+from handshake_probe.protocol.nonce import inspect_nonce, looks_like
 from handshake_probe.protocol.pkcs1 import ENCRYPTED, open_block
 from handshake_probe.protocol.played import PlayedSide, mark, when
 from handshake_probe.protocol.played_events import (
@@ -58,13 +58,13 @@ class DeviceHandshake(PlayedSide):
         """Answer any 40 bytes with an identity, as the firmware does."""
         settings = self.settings
         beginning = nonce + bytes(self._input[: _EXCERPT - len(nonce)])
-        flaws, looks_like = inspect_nonce(beginning)
+        flaws, word = inspect_nonce(beginning)
         self.events.append(
             NonceReceived(
                 **when(now),
                 nonce=nonce,
                 flaws=flaws,
-                looks_like=looks_like,
+                looks_like=word,
                 excerpt=beginning if flaws else b"",
                 surplus=len(self._input),
             )
@@ -216,9 +216,9 @@ class DeviceHandshake(PlayedSide):
         received = len(self._input)
         if self.step is Step.NONCE:
             start = bytes(self._input[:_EXCERPT])
-            looks_like = inspect_nonce(start).looks_like
+            word = looks_like(start)
             self.events.append(
-                NonceShort(**when(now), received=received, looks_like=looks_like, excerpt=start)
+                NonceShort(**when(now), received=received, looks_like=word, excerpt=start)
             )
             return DeviceError.LIGHTSSL_HANDSHAKE_NONCE
         if self.step is Step.CREDENTIALS:

@@ -70,13 +70,19 @@ def inspect_nonce(data: bytes) -> NonceInspection:
 
     Fewer than 40 bytes are tested for known beginnings alone.
     """
-    word = known_protocol(data)
-    flaws: tuple[NonceFlaw, ...] = (NonceFlaw.KNOWN_PREFIX,) if word else ()
+    word = looks_like(data)
+    flaws: tuple[NonceFlaw, ...] = (NonceFlaw.KNOWN_PREFIX,) if word not in (None, "text") else ()
     if len(data) >= NONCE_SIZE:
         flaws += _flaws(data[:NONCE_SIZE])
-    if word is None and len(data) >= _MIN_TEXT and not data[:NONCE_SIZE].translate(None, _TEXT):
-        word = "text"
     return NonceInspection(flaws, word)
+
+
+def looks_like(data: bytes) -> str | None:
+    """What else than random the first 40 bytes of a stream are: a word of `PREFIXES`, "text"."""
+    word = known_protocol(data)
+    if word is None and len(data) >= _MIN_TEXT and not data[:NONCE_SIZE].translate(None, _TEXT):
+        return "text"
+    return word
 
 
 def known_protocol(data: bytes) -> str | None:

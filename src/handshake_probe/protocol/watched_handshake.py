@@ -20,7 +20,7 @@ from handshake_probe.protocol.events import (
     SurplusAfterNonce,
 )
 from handshake_probe.protocol.log import EventLog
-from handshake_probe.protocol.nonce import inspect_nonce
+from handshake_probe.protocol.nonce import inspect_nonce, looks_like
 from handshake_probe.protocol.records import is_chain
 from handshake_probe.protocol.side import EXCERPT, HELD, Side
 from handshake_probe.protocol.state import Step
@@ -128,7 +128,7 @@ class WatchedHandshake:
                     frame=frame,
                     time_ns=time_ns,
                     received=received,
-                    looks_like=inspect_nonce(start).looks_like,
+                    looks_like=looks_like(start),
                     excerpt=start,
                 )
             )
