@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from handshake_probe import pipeline
 from handshake_probe.errors import UnreadableInput
 from handshake_probe.model.measurement import to_json
 from handshake_probe.pipeline.several import Written, analyze_several
+from handshake_probe.report.safe import safe_json
 
 SOME = [str(path) for path in CAPTURES[:6]]
 
@@ -26,14 +28,18 @@ def command(*arguments: str) -> list[str]:
 
 def test_documents_and_their_order_are_the_same() -> None:
     keyring, _ = pipeline.load_keys([str(CAPTURES[0].with_suffix(".keys"))], [])
-    several = list(analyze_several([*SOME, "/nonexistent"], jobs=3, keyring=keyring))
+    several = analyze_several([*SOME, "/nonexistent"], jobs=3, keyring=keyring)
     for path, result in zip(SOME, several, strict=False):
         assert isinstance(result, Written)
         alone = pipeline.analyze(path, keyring=keyring)
-        assert result == Written(to_json(alone), alone.verdict.cause)
+        assert result.cause is alone.verdict.cause
         assert result.read() == alone
-    assert isinstance(several[-1], UnreadableInput)
-    assert "no such file" in str(several[-1])
+        written = BytesIO()
+        result.copy_to(written)
+        assert written.getvalue() == safe_json(to_json(alone)) + b"\n"
+    [missing] = several
+    assert isinstance(missing, UnreadableInput)
+    assert "no such file" in str(missing)
 
 
 def test_the_command_line(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from handshake_probe import pipeline
 from handshake_probe.capture.inputs import Engine
 from handshake_probe.capture.serial_log import is_serial_log
 from handshake_probe.cli import complaints
-from handshake_probe.cli.documents import write_document, write_line
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
 from handshake_probe.cli.options import cloud_keys_option, format_option, keys_option, ports_option
 from handshake_probe.cli.phrases import device_os_option, led_option, phrase_of
@@ -23,6 +22,7 @@ from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.keys.keyring import Keyring
 from handshake_probe.model.measurement import Measurement
+from handshake_probe.report.json_lines import write_json
 
 if TYPE_CHECKING:
     from handshake_probe.pipeline.several import Written
@@ -121,7 +121,8 @@ def command(
     for path, result in zip(files, results, strict=True):
         if not isinstance(result, (Measurement, Exception)):  # made by another process
             if passed_on:
-                write_line(result.data)
+                result.copy_to(sys.stdout.buffer)
+                sys.stdout.flush()
                 codes.append(exit_code_of(result.cause))
                 continue
             result = result.read()
@@ -202,7 +203,7 @@ def _show(
     measurement: Measurement, form: str, *, apart: bool, messages: bool, only: Sequence[str]
 ) -> None:
     if form == "json":
-        write_document(measurement)
+        write_json(measurement, sys.stdout.buffer)
     else:
         from handshake_probe.report.terminal import write_text  # rich: not for JSON
 

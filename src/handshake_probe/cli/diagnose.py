@@ -7,13 +7,13 @@ import sys
 import click
 
 from handshake_probe.cli import complaints
-from handshake_probe.cli.documents import write_document
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
 from handshake_probe.cli.options import format_option
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.model.measurement import ASKED
 from handshake_probe.pipeline.rejudging import diagnose, load_measurements
+from handshake_probe.report.json_lines import write_json
 
 _HELP = "give files that `analyze --format json` or `probe --format json` wrote"
 
@@ -41,7 +41,7 @@ def command(files: tuple[str, ...], form: str) -> ExitCode:
     judged = diagnose(loaded)
     for number, measurement in enumerate(judged):
         if form == "json":
-            write_document(measurement)
+            write_json(measurement, sys.stdout.buffer)
             continue
         from handshake_probe.report.terminal import write_text  # rich: not for JSON
 

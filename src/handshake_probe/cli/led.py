@@ -6,7 +6,6 @@ import sys
 
 import click
 
-from handshake_probe.cli.documents import write_document
 from handshake_probe.cli.exits import ExitCode, exit_code_of
 from handshake_probe.cli.options import format_option
 from handshake_probe.cli.phrases import device_os_option, phrase_of
@@ -15,6 +14,7 @@ from handshake_probe.diagnose.judge_symptoms import by_version
 from handshake_probe.diagnose.symptoms.led_reading import read_led
 from handshake_probe.pipeline import symptoms
 from handshake_probe.protocol.device_os import DeviceOs
+from handshake_probe.report.json_lines import write_json
 
 
 @click.command(
@@ -39,7 +39,7 @@ def command(words: tuple[str, ...], version: DeviceOs | None, form: str) -> Exit
         return ExitCode.UNUSABLE
     measurement = symptoms.judge_led(symptoms.Led(phrase, version))
     if form == "json":
-        write_document(measurement)
+        write_json(measurement, sys.stdout.buffer)
     else:
         from handshake_probe.report.led import Told, write_led  # rich: not for JSON
 

@@ -10,7 +10,6 @@ import click
 
 from handshake_probe.cli import complaints
 from handshake_probe.cli.consent import agreed
-from handshake_probe.cli.documents import write_document
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
 from handshake_probe.cli.options import format_option
 from handshake_probe.cli.phrases import device_os_option, led_option, phrase_of
@@ -28,6 +27,7 @@ from handshake_probe.pipeline.symptoms import Led, judge_led
 from handshake_probe.probe.endpoint import Endpoint
 from handshake_probe.probe.plan import CLOUD_PORT, CONTROL_PORT, PUBLIC_RESOLVERS, Plan
 from handshake_probe.protocol.device_os import DeviceOs
+from handshake_probe.report.json_lines import write_json
 
 _HELP = "handshake-probe probe --help"
 
@@ -226,7 +226,7 @@ def _run(
 
 def _write(measurement: Measurement, form: str, *, apart: bool) -> None:
     if form == "json":
-        write_document(measurement)
+        write_json(measurement, sys.stdout.buffer)
         sys.stdout.flush()
         return
     from handshake_probe.report.terminal import write_text

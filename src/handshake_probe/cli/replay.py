@@ -16,12 +16,12 @@ from handshake_probe.cli.targets import Target
 from handshake_probe.errors import HandshakeProbeError, KeyFileError, UnreadableInput
 from handshake_probe.keys.keyring import Keyring
 from handshake_probe.keys.particle import PARTICLE_CLOUD
-from handshake_probe.model.measurement import Measurement, to_json
+from handshake_probe.model.measurement import Measurement
 from handshake_probe.packets.units import Direction
 from handshake_probe.pipeline import Interrupted, keys_used, load_keys
 from handshake_probe.pipeline.recorded import Recorded, recorded
 from handshake_probe.probe.plan import CLOUD_PORT, CONTROL_PORT
-from handshake_probe.report.safe import safe_json
+from handshake_probe.report.json_lines import write_json
 
 _HELP = "handshake-probe replay --help"
 
@@ -258,7 +258,7 @@ def _to_cloud(
 
 def _write(measurement: Measurement, form: str) -> None:
     if form == "json":
-        sys.stdout.buffer.write(safe_json(to_json(measurement)) + b"\n")
+        write_json(measurement, sys.stdout.buffer)
         sys.stdout.flush()
         return
     from handshake_probe.report.terminal import write_text

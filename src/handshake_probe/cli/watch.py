@@ -32,9 +32,10 @@ from handshake_probe.cli.watch_loop import Limits, View, Watching, standard_inpu
 from handshake_probe.cli.watch_probe import ProbeBeside
 from handshake_probe.cli.watch_view import Lines, Terminal
 from handshake_probe.errors import HandshakeProbeError
-from handshake_probe.model.measurement import Measurement, to_json
+from handshake_probe.model.measurement import Measurement
 from handshake_probe.pipeline.watching import Watcher
-from handshake_probe.report.safe import safe_json, visible
+from handshake_probe.report.json_lines import write_json
+from handshake_probe.report.safe import visible
 from handshake_probe.report.terminal import write_text
 from handshake_probe.report.watch_rows import rows
 from handshake_probe.report.watch_screen import Screen, usable
@@ -200,7 +201,7 @@ def _on_screen(
 def _show(measurement: Measurement, form: str) -> None:
     """The report, or the document on one line."""
     if form == "json":
-        sys.stdout.buffer.write(safe_json(to_json(measurement)) + b"\n")
+        write_json(measurement, sys.stdout.buffer)
     else:
         sys.stdout.write("\n")
         write_text(measurement, sys.stdout)
