@@ -20,6 +20,7 @@ from coverage_parts import (
     Told,
 )
 from handshake_probe.lab.memory.cast import cloud, device
+from handshake_probe.lab.memory.story import View
 from handshake_probe.lab.memory.wire import Other, Packet, Udp, checksum, ethernet
 
 # The capture.
@@ -69,6 +70,17 @@ DTLS = beside(framed(Udp(40000, 5684, b"\x16\xfe\xfd" + bytes(40))))
 FLOOD = case(beside=time_requests(4001))
 ONE_SIDE = but(HEALTHY, view={"sides": "device"})
 HIDDEN = but(HEALTHY, view={"encrypted": True})
+# Two devices behind a router that translates addresses, captured behind it.
+SHARED = case(
+    devices=(
+        device(stays=None),
+        device("other", start=5.0, address="192.168.7.21", mac="94:94:4a:00:00:21", port=50000),
+    ),
+    clouds=(cloud(knows=("device", "other")),),
+    nat=True,
+    seconds=60.0,
+    view=View(point="wan"),
+)
 
 CAPTURE = {
     "HP601": Told(
@@ -168,5 +180,12 @@ CAPTURE = {
         mechanism=M.NO_TRAFFIC,
         near=but(GRE, beside=((0.1, framed(Other(50, bytes(44)))),)),
         thin=until(GRE, 0.05),
+    ),
+    "HP616": Told(
+        reached=SHARED,
+        cause=C.HEALTHY,
+        mechanism=None,
+        near=but(SHARED, nat=False),
+        thin=until(SHARED, 5.2),
     ),
 }

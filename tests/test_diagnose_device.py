@@ -181,6 +181,40 @@ def test_a_routers_address_is_not_taken_for_the_devices() -> None:
     assert measured(dropped(0).path("device", ttls=[63])).devices[0].mac is None
 
 
+def test_a_session_does_not_hide_what_fails_beside_it() -> None:
+    """Behind a NAT, and no key tells the devices apart."""
+    talks = connection(1).handshake().answered_hello().record("device")
+    talks.frame = 500
+    document = measured(refused(0), talks.record("device"), refused(2), refused(3))
+    failing, healthy = document.devices
+    assert [[c.stream for c in d.connections] for d in (failing, healthy)] == [[0, 2, 3], [1]]
+    assert healthy.verdict.cause is Cause.HEALTHY
+    assert failing.verdict.cause is Cause.INCONCLUSIVE
+    assert not failing.verdict.recovered
+    [shared] = [f for f in document.findings if f.code == "HP616"]
+    assert "streams 0 and 1 " in shared.text
+
+
+def test_sessions_that_overlap_are_of_as_few_devices_as_it_takes() -> None:
+    """The last session begins when the first is over, and no other."""
+    stories = []
+    for stream, last in enumerate((400, 600, 700, 800)):
+        story = connection(stream).handshake().answered_hello().record("device")
+        story.frame = last
+        stories.append(story.record("device"))
+    stories.append(connection(4).handshake().answered_hello().record("device"))
+    devices = measured(*stories).devices
+    assert [[c.stream for c in d.connections] for d in devices] == [[0, 4], [1], [2], [3]]
+
+
+def test_what_follows_a_session_is_the_same_devices() -> None:
+    talks = connection(0).handshake().answered_hello().record("device")
+    document = measured(talks, refused(1), refused(2))
+    [device] = document.devices
+    assert len(device.connections) == 3
+    assert not [f for f in document.findings if f.code == "HP616"]
+
+
 # The document.
 
 

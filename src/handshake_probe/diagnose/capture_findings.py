@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from handshake_probe.diagnose.catalogue import CATALOGUE
-from handshake_probe.model.measurement import Finding
+from handshake_probe.model.measurement import DeviceReport, Finding
 from handshake_probe.model.observations import (
     AnyObservation,
     CaptureSeen,
@@ -40,7 +40,9 @@ def finding(
 
 
 def capture_findings(
-    capture: CaptureSeen, observations: Sequence[AnyObservation], *, devices: int
+    capture: CaptureSeen,
+    observations: Sequence[AnyObservation],
+    devices: Sequence[DeviceReport],
 ) -> Iterator[Finding]:
     """What limits the evidence, and what else was seen."""
     connections = [o for o in observations if isinstance(o, ConnectionSeen)]
@@ -83,11 +85,12 @@ def capture_findings(
         yield finding(
             "HP610", "More connections, hosts or names than are kept in memory.", [capture.id]
         )
-    yield from _unread(capture, devices)
+    yield from _unread(capture, len(devices))
     if capture.other_port is not None:
         yield finding(
             "HP608", f"The handshake was found on TCP port {capture.other_port}.", [capture.id]
         )
+    yield from _shared_addresses(devices, connections)
     yield from _repeated_nonces(connections)
     yield from _beside(observations, capture.last)
     if not devices:
@@ -145,6 +148,35 @@ def _lost_by_capture(connection: ConnectionSeen) -> bool:
         if unseen > 0 and sent.acknowledged_up_to >= sent.claimed_up_to - 1:
             return True
     return False
+
+
+def _shared_addresses(
+    devices: Sequence[DeviceReport], connections: Sequence[ConnectionSeen]
+) -> Iterator[Finding]:
+    """Addresses at which several devices were found, and not all by their ids."""
+    at: dict[str, list[DeviceReport]] = {}
+    for device in devices:
+        at.setdefault(device.address, []).append(device)
+    shared = {
+        address: there
+        for address, there in at.items()
+        if len(there) > 1 and any(device.device_id is None for device in there)
+    }
+    ids = {c.stream: c.id for c in connections} if shared else {}
+    for address, there in shared.items():
+        firsts = [device.connections[0].stream for device in there if device.connections]
+        yield finding(
+            "HP616",
+            f"At least {len(there)} devices are behind {address}: streams {_listed(firsts[:8])} "
+            "are not one device's. Without their ids, nothing tells whose the other streams are.",
+            [ids[stream] for stream in firsts[:8]],
+            Confidence.LIKELY,
+            device=address,
+        )
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return " and ".join(", ".join(map(str, numbers)).rsplit(", ", 1))
 
 
 def _repeated_nonces(connections: Sequence[ConnectionSeen]) -> Iterator[Finding]:

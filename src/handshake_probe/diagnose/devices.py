@@ -17,6 +17,7 @@ from handshake_probe.model.observations import (
     HostSeen,
     PresenceSeen,
 )
+from handshake_probe.model.vocabulary import Stage
 
 # Registered owners of MAC prefixes seen on these devices: a hint, never proof.
 VENDORS = {
@@ -103,7 +104,7 @@ def find_devices(observations: Sequence[AnyObservation], keys: KeyFacts) -> list
 def _by_id(
     connections: Sequence[ConnectionSeen], announced: set[str], keys: KeyFacts
 ) -> list[tuple[str | None, list[ConnectionSeen]]]:
-    """One group per id; connections without one join the only id, else form a group.
+    """One group per id; connections without one join the only id, else form groups.
 
     They do not join a device that talks in another connection meanwhile: behind a NAT address
     there are several.
@@ -116,11 +117,12 @@ def _by_id(
         only = next(iter(known), None)
         if only is None and len(announced) == 1:
             only = next(iter(announced))
-        return [(only, list(connections))]
-    groups: dict[str | None, list[ConnectionSeen]] = {}
-    for connection in connections:
-        groups.setdefault(ids[connection.id], []).append(connection)
-    return list(groups.items())
+        if only is not None or not connections:
+            return [(only, list(connections))]
+    groups: dict[str, list[ConnectionSeen]] = defaultdict(list)
+    for connection in named:
+        groups[ids[connection.id] or ""].append(connection)
+    return [*groups.items(), *((None, group) for group in _apart(unnamed))]
 
 
 def _at_the_same_time(named: Sequence[ConnectionSeen], unnamed: Sequence[ConnectionSeen]) -> bool:
@@ -128,6 +130,32 @@ def _at_the_same_time(named: Sequence[ConnectionSeen], unnamed: Sequence[Connect
     began = sorted(c.first_frame for c in unnamed)
     talks = ((c.first_frame, c.device_records.last_frame or 0) for c in named)
     return any(bisect_right(began, last) > bisect_right(began, first) for first, last in talks)
+
+
+def _apart(connections: Sequence[ConnectionSeen]) -> list[list[ConnectionSeen]]:
+    """The connections of one device; of several where one talks while another's begins.
+
+    Each device talks in one connection at a time, so sessions are those of as few devices as it
+    takes. All that fails is then a further one's: nothing tells whose it is, and no session may
+    hide it.
+    """
+    if not _at_the_same_time(connections, connections):
+        return [list(connections)] if connections else []
+    devices: list[list[ConnectionSeen]] = []
+    talked: list[int] = []  # until which frame each of them did
+    failed: list[ConnectionSeen] = []
+    for connection in connections:
+        if connection.stage is not Stage.SESSION:
+            failed.append(connection)
+            continue
+        free = (n for n, last in enumerate(talked) if last < connection.first_frame)
+        chosen = next(free, len(devices))
+        if chosen == len(devices):
+            devices.append([])
+            talked.append(0)
+        devices[chosen].append(connection)
+        talked[chosen] = connection.device_records.last_frame or 0
+    return [*devices, failed] if failed else devices
 
 
 def _mac(connections: Sequence[ConnectionSeen], host: HostSeen | None) -> str | None:

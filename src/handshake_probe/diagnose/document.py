@@ -144,7 +144,7 @@ def build_measurement(
         report, found = judge.device(device)
         devices.append(report)
         findings += found
-    findings += capture_findings(capture, observations, devices=len(devices))
+    findings += capture_findings(capture, observations, devices)
     return Measurement(
         schema=SCHEMA,
         kind=kind,

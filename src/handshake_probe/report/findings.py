@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from handshake_probe.model.measurement import Finding
+from handshake_probe.model.measurement import DeviceReport, Finding
 from handshake_probe.model.vocabulary import Severity
 from handshake_probe.report.page import Page
 
@@ -12,6 +12,15 @@ _FRAMES = 6  # frame numbers shown of one finding
 
 _SEVERITY_ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 _SEVERITY_STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
+
+
+def findings_of(
+    device: DeviceReport, about: Mapping[str | None, Sequence[Finding]]
+) -> list[Finding]:
+    """The findings on a device; `about` has those on each address, which may have several."""
+    streams = {connection.stream for connection in device.connections}
+    found = about.get(device.address, ())
+    return [finding for finding in found if finding.stream is None or finding.stream in streams]
 
 
 def show_findings(

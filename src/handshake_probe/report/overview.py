@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from handshake_probe.model.measurement import DeviceReport, Finding
 from handshake_probe.model.vocabulary import SEVERITY_ORDER, Cause, Severity, Stage
+from handshake_probe.report.findings import findings_of
 from handshake_probe.report.page import Page
 from handshake_probe.report.safe import visible
 from handshake_probe.report.words import CAUSES, STAGES, STYLES, counted, spaced, sureness
@@ -62,7 +63,7 @@ def entries(
         devices: Of one measurement.
         about: The findings, by the address of the device they are about.
     """
-    told = [_entry(device, about.get(device.address, ())) for device in devices]
+    told = [_entry(device, findings_of(device, about)) for device in devices]
     number = Counter(entry.kind for entry in told)
 
     def rank(entry: Entry) -> tuple[object, ...]:

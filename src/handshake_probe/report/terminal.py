@@ -9,7 +9,7 @@ from typing import TextIO
 from handshake_probe.model.measurement import DeviceReport, Finding, KeyUsed, Measurement
 from handshake_probe.model.symptoms import DeviceLogSeen, LedSeen
 from handshake_probe.report.device import show_consequences, show_device, show_verdict
-from handshake_probe.report.findings import show_findings
+from handshake_probe.report.findings import findings_of, show_findings
 from handshake_probe.report.overview import (
     FEW,
     counts,
@@ -68,7 +68,7 @@ def write_text(
         missing = left_out(told, len(devices))
     for device in devices:
         page.blank()
-        show_device(page, device, about[device.address], messages=messages)
+        show_device(page, device, findings_of(device, about), messages=messages)
     if not measurement.devices:
         page.blank()
         show_verdict(page, measurement.verdict)

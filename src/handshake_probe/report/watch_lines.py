@@ -11,7 +11,7 @@ import msgspec
 from handshake_probe.model.measurement import Verdict
 from handshake_probe.model.vocabulary import Cause, Confidence
 from handshake_probe.report.safe import PROSE, safe_json, visible
-from handshake_probe.report.watch_rows import Row
+from handshake_probe.report.watch_rows import Key, Row
 from handshake_probe.report.words import spaced
 
 
@@ -36,8 +36,8 @@ class LineView:
 
     def __init__(self, stream: TextIO, *, json: bool) -> None:
         self._stream, self._json = stream, json
-        self._steps: dict[str, tuple[str, int]] = {}
-        self._verdicts: dict[str, tuple[object, ...]] = {}
+        self._steps: dict[Key, tuple[str, int]] = {}
+        self._verdicts: dict[Key, tuple[object, ...]] = {}
         self._dropped = 0
 
     def show(self, rows: Sequence[Row], now: float, dropped: int | None) -> None:
@@ -52,9 +52,8 @@ class LineView:
             self._stream.flush()
 
     def _news(self, row: Row, now: float) -> Iterator[DeviceLine]:
-        key = f"{row.address} {row.device_id or ''}"
-        if self._steps.get(key) != (row.step, row.failures):
-            self._steps[key] = (row.step, row.failures)
+        if self._steps.get(row.key) != (row.step, row.failures):
+            self._steps[row.key] = (row.step, row.failures)
             yield DeviceLine(
                 event="step",
                 time=_stamp(row.since or now),
@@ -70,8 +69,8 @@ class LineView:
         if verdict is None:
             return
         told = (verdict.cause, verdict.mechanism, verdict.confidence, tuple(verdict.candidates))
-        if self._verdicts.get(key) != told:
-            self._verdicts[key] = told
+        if self._verdicts.get(row.key) != told:
+            self._verdicts[row.key] = told
             yield DeviceLine(
                 event="verdict",
                 time=_stamp(now),

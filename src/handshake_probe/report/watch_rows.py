@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +39,9 @@ _STEPS = {
 }
 
 
+Key = tuple[str, str | None, int]  # address, id, number among those that no id tells apart
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One device."""
@@ -55,6 +59,12 @@ class Row:
     led: str  # what its LED should show
     verdict: Verdict | None  # None: it never asked for the cloud
     connection: ConnectionReport | None  # the newest
+    nth: int = 0  # among the devices of one address that no id tells apart
+
+    @property
+    def key(self) -> Key:
+        """What tells it from every other row."""
+        return self.address, self.device_id, self.nth
 
     @property
     def retry(self) -> str:
@@ -84,7 +94,15 @@ def rows(measurement: Measurement, now: float, *, over: bool = False) -> list[Ro
     told = [_row(device, streams, asked, now) for device in measurement.devices]
     if not over:
         told = [dataclasses.replace(row, verdict=_so_far(row.verdict)) for row in told]
-    return [*told, *_silent(measurement, {row.address for row in told})]
+    return [*_numbered(told), *_silent(measurement, {row.address for row in told})]
+
+
+def _numbered(told: Sequence[Row]) -> Iterator[Row]:
+    counts: Counter[tuple[str, str | None]] = Counter()
+    for row in told:
+        named = row.address, row.device_id
+        yield dataclasses.replace(row, nth=counts[named])
+        counts[named] += 1
 
 
 def _so_far(verdict: Verdict | None) -> Verdict | None:

@@ -20,7 +20,7 @@ from handshake_probe.report.device import show_consequences, show_verdict
 from handshake_probe.report.ladder import draw_ladder
 from handshake_probe.report.page import READABLE_WIDTH, Page
 from handshake_probe.report.safe import visible
-from handshake_probe.report.watch_rows import Row
+from handshake_probe.report.watch_rows import Key, Row
 from handshake_probe.report.words import CAUSES, STYLES, counted
 
 _KEYS = "↑↓ device   v verdict or steps   q end, with the report"
@@ -70,7 +70,7 @@ class Screen:
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._selected: tuple[str, str | None] | None = None
+        self._selected: Key | None = None
         self._verdict = False  # shown in place of the steps
         self._rows: Sequence[Row] = ()
 
@@ -90,7 +90,7 @@ class Screen:
         elif key in ("up", "k", "down", "j") and self._rows:
             at = self._at(self._rows) + (1 if key in ("down", "j") else -1)
             row = self._rows[min(max(at, 0), len(self._rows) - 1)]
-            self._selected = row.address, row.device_id
+            self._selected = row.key
 
     def draw(self, head: Head, rows: Sequence[Row], now: float) -> None:
         """Draw everything anew."""
@@ -128,7 +128,7 @@ class Screen:
 
     def _at(self, rows: Sequence[Row]) -> int:
         """The position of the selected device: the first until one is chosen."""
-        keys = [(row.address, row.device_id) for row in rows]
+        keys = [row.key for row in rows]
         if self._selected in keys:
             return keys.index(self._selected)
         addresses = [row.address for row in rows]  # its id became known since

@@ -118,6 +118,16 @@ ENTRIES = (
         "Capture inside the tunnel, on the device's own network.",
     ),
     entry(
+        "HP616",
+        "Several devices behind one address",
+        INFO,
+        "One address is that of several devices, as behind a NAT, and no id tells them all apart.",
+        "A device talks in one connection while another connection of its address begins.",
+        "A capture whose frames are not in the order of their times.",
+        "Give the cloud's private key (`--cloud-key`): every identity then names its device. "
+        "Or capture on the devices' own network.",
+    ),
+    entry(
         "HP612",
         "One side only",
         WARNING,
