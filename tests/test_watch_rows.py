@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import pytest
 
 from frames import CAPTURES
@@ -11,7 +13,10 @@ from handshake_probe.keys.keyring import Keyring
 from handshake_probe.model.measurement import Measurement
 from handshake_probe.model.observations import CaptureSeen
 from handshake_probe.pipeline.watching import Watcher
+from handshake_probe.report.watch_lines import LineView
 from handshake_probe.report.watch_rows import Row, back_off, rows
+from observed import START, connection
+from observed import measured as together
 
 
 def measured(name: str) -> Measurement:
@@ -73,3 +78,18 @@ def test_a_failed_handshake_flashes_red_for_a_moment() -> None:
     [at_once] = rows(document, row.since + 0.1)
     [later] = rows(document, row.since + 1.0)
     assert (at_once.led, later.led) == ("one red flash", "blinking cyan")
+
+
+def test_devices_of_one_address_have_rows_of_their_own() -> None:
+    """Written as lines, each is told of once, however often they are shown."""
+    talks = connection(1).handshake().answered_hello().record("device")
+    talks.frame = 500
+    refused = connection(2).connected().nonce().identity().cloud_fin()
+    document = together(talks.record("device"), refused)
+    written = StringIO()
+    lines = LineView(written, json=True)
+    for _ in range(3):
+        told = rows_at_end(document)
+        lines.show(told, START, None)
+    assert [row.key[2] for row in told] == [0, 1]
+    assert len(written.getvalue().splitlines()) == 4  # of both, where it is and its verdict
