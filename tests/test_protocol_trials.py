@@ -200,15 +200,21 @@ def test_a_session_of_another_length_is_told() -> None:
     )
 
 
-def test_public_device_keys_are_tried_once_each() -> None:
+def test_keys_that_a_device_sent_are_tried_once_each() -> None:
     other = fresh_numbers(1024)
-    keys = Keyring(registered=(vectors.registered_key(), vectors.registered_key(other)))
-    sent = (vectors.DEVICE_SPKI, spki(other.n, other.e), b"no key at all")
-    trials = try_credentials(keys, b"\xff" * 128, None, sent, MARK)
+    sent = (vectors.DEVICE_SPKI, spki(other.n, other.e), vectors.DEVICE_SPKI, b"no key at all")
+    trials = try_credentials(Keyring(), b"\xff" * 128, None, sent, MARK)
     assert [(t.key, t.private, t.state, t.firmware_opens) for t in trials.events] == [
-        (key.fingerprint, False, BlockState.NOT_BELOW_MODULUS, None) for key in keys.registered
+        (fingerprint, False, BlockState.NOT_BELOW_MODULUS, None)
+        for fingerprint in (vectors.DEVICE_PRINT, vectors.registered_key(other).fingerprint)
     ]
-    [test] = try_credentials(Keyring(), vectors.CIPHERTEXT, None, sent[:1], MARK).events
+
+
+def test_a_register_costs_no_trials() -> None:
+    keys = Keyring(registered=(vectors.registered_key(),))
+    assert try_credentials(keys, vectors.CIPHERTEXT, None, (), MARK).events == ()
+    sent = (vectors.DEVICE_SPKI,)
+    [test] = try_credentials(keys, vectors.CIPHERTEXT, None, sent, MARK).events
     assert (test.key, test.state) == (vectors.DEVICE_PRINT, BlockState.FITS)
 
 

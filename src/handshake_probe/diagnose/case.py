@@ -131,8 +131,22 @@ class KeyFacts:
 
     def name(self, fingerprint: str) -> str:
         """The file a key came from, for people."""
-        found = next((key for key in self.used if key.fingerprint == fingerprint), None)
-        return found.source if found else fingerprint
+        return self._names.get(fingerprint, fingerprint)
+
+    def of_device(self, device_id: str | None) -> Sequence[KeyUsed]:
+        """The keys that are bound to a device: what it holds, what is registered for it."""
+        return self._by_device.get(device_id, ()) if device_id is not None else ()
+
+    @cached_property
+    def _by_device(self) -> dict[str | None, list[KeyUsed]]:
+        bound: dict[str | None, list[KeyUsed]] = defaultdict(list)
+        for key in self.used:
+            bound[key.device_id].append(key)
+        return dict(bound)
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        return {key.fingerprint: key.source for key in reversed(self.used)}
 
 
 @dataclass

@@ -148,7 +148,7 @@ def _for_another_device(case: Case, opened: KeyTest, clue: Clue) -> Judgement:
     """The credentials open with a key that is given, and that is not this device's."""
     registered = case.keys.register.get(case.device_id or "")
     as_registered = registered in (None, opened.key)
-    name, owner = case.keys.name(opened.key), _owner(case, opened.key)
+    name, owner = case.keys.name(opened.key), case.keys.owners.get(opened.key)
     whose = f"device {owner}'s" if owner not in (None, case.device_id) else "another"
     other = Clue(
         "HP303",
@@ -182,7 +182,7 @@ def _is_the_devices(case: Case, test: KeyTest) -> bool:
 
     Who sends the public half of another key holds another key than the file.
     """
-    if case.device_id is None or _owner(case, test.key) != case.device_id:
+    if case.device_id is None or case.keys.owners.get(test.key) != case.device_id:
         return False
     opened = case.opened_identity
     return opened is None or opened.sent_key in (None, test.key)
@@ -193,15 +193,4 @@ def _may_be_its(case: Case, test: KeyTest) -> bool:
     opened = case.opened_identity
     if opened is not None and opened.sent_key is not None:
         return opened.sent_key == test.key
-    return case.device_id is None or _owner(case, test.key) in (None, case.device_id)
-
-
-def _owner(case: Case, fingerprint: str) -> str | None:
-    return next(
-        (
-            key.device_id
-            for key in case.keys.used
-            if key.fingerprint == fingerprint and key.role == "device_private"
-        ),
-        None,
-    )
+    return case.device_id is None or case.keys.owners.get(test.key) in (None, case.device_id)

@@ -111,7 +111,6 @@ def _is_devices(case: Case, test: KeyTest) -> bool:
     if test.role == "sent":
         return True
     return test.private and any(
-        key.fingerprint == test.key and key.device_id == case.device_id is not None
-        for key in case.keys.used
-        if key.role == "device_private"
+        key.fingerprint == test.key and key.role == "device_private"
+        for key in case.keys.of_device(case.device_id)
     )

@@ -196,11 +196,7 @@ def credentials_clues(case: Case) -> tuple[Clue, ...]:
 def _own_keys(case: Case) -> list[KeyUsed]:
     """The keys given for this very device: what it holds, and what is registered for it."""
     roles = ("device_private", "registered")
-    return [
-        key
-        for key in case.keys.used
-        if key.role in roles and key.device_id == case.device_id is not None and key.share
-    ]
+    return [key for key in case.keys.of_device(case.device_id) if key.role in roles and key.share]
 
 
 def _as_many(sizes: Sizes, one: str, several: str) -> str:

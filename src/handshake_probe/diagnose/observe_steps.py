@@ -147,11 +147,9 @@ def _foreign(data: bytes) -> _Foreign:
 def read_key_tests(events: Iterable[ev.Event]) -> list[KeyTest]:
     """Every key that was tried, in the order of the blocks."""
     tests: list[KeyTest] = []
-    sent: set[str] = set()  # fingerprints of keys that came in an identity
     for event in events:
         if isinstance(event, ev.IdentityTest):
             key = fingerprint_of_sent(event.device_key)
-            sent |= {key} if key else set()
             tests.append(
                 KeyTest(
                     frame=event.frame,
@@ -184,7 +182,7 @@ def read_key_tests(events: Iterable[ev.Event]) -> list[KeyTest]:
                     frame=event.frame,
                     block="credentials",
                     key=event.key,
-                    role=_device_role(event, sent),
+                    role="device" if event.private else "sent",
                     private=event.private,
                     state=event.state,
                     length=event.plaintext_length,
@@ -199,12 +197,6 @@ def fingerprint_of_sent(spki: bytes | None) -> str | None:
     """Fingerprint of the device key inside an identity; None when it is no key at all."""
     numbers = read_spki(spki) if spki else None
     return fingerprint(*numbers) if numbers else None
-
-
-def _device_role(event: ev.CredentialsTest, sent: set[str]) -> str:
-    if event.private:
-        return "device"
-    return "sent" if event.key in sent else "registered"
 
 
 def read_records(heard: Heard, direction: Direction) -> RecordsSeen:

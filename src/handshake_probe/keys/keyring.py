@@ -94,9 +94,9 @@ def build_keyring(files: Iterable[KeyFile], named: Iterable[KeyFile] = ()) -> Ke
             case KeyRole.CLOUD_PRIVATE | KeyRole.CLOUD_PUBLIC:
                 _add_cloud(cloud, _cloud_key(file, named=False))
             case KeyRole.DEVICE_PRIVATE:
-                _add_bound(devices, _device_key(file))
+                devices.append(_device_key(file))
             case KeyRole.REGISTERED:
-                _add_bound(registered, _registered_key(file))
+                registered.append(_registered_key(file))
             case KeyRole.PRESENTED | KeyRole.EC_PRIVATE | KeyRole.EC_PUBLIC:
                 pass
     for file in named:
@@ -105,7 +105,7 @@ def build_keyring(files: Iterable[KeyFile], named: Iterable[KeyFile] = ()) -> Ke
                 f"{file.name}: is no cloud's key (RSA, 2048 bits) but {file.form}, {file.bits} bits"
             )
         _add_cloud(cloud, _cloud_key(file, named=True))
-    return Keyring(tuple(cloud), tuple(devices), tuple(registered))
+    return Keyring(tuple(cloud), _bound_once(devices), _bound_once(registered))
 
 
 def _cloud_key(file: KeyFile, *, named: bool) -> CloudKey:
@@ -164,15 +164,18 @@ def _sounder(old: CloudKey, new: CloudKey) -> CloudKey:
 _Bound = TypeVar("_Bound", DeviceKey, RegisteredKey)
 
 
-def _add_bound(keys: list[_Bound], new: _Bound) -> None:
-    """Add a key that may be bound to a device, unless it is there already."""
-    for index, old in enumerate(keys):
-        unbound = replace(old, source="", device_id=None)
-        if unbound != replace(new, source="", device_id=None):
+def _bound_once(keys: Iterable[_Bound]) -> tuple[_Bound, ...]:
+    """Each key once for every device it is bound to; unbound only where it is bound to none."""
+    kept: list[_Bound] = []
+    places: dict[_Bound, dict[str | None, int]] = {}  # by the key itself and by device
+    for key in keys:
+        at = places.setdefault(replace(key, source="", device_id=None), {})
+        if key.device_id in at or (at and key.device_id is None):
             continue
-        if old.device_id == new.device_id or new.device_id is None:
-            return
-        if old.device_id is None:
-            keys[index] = replace(old, source=new.source, device_id=new.device_id)
-            return
-    keys.append(new)
+        if None in at:
+            at[key.device_id] = place = at.pop(None)
+            kept[place] = key
+        else:
+            at[key.device_id] = len(kept)
+            kept.append(key)
+    return tuple(kept)

@@ -126,7 +126,7 @@ class KeyTest(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults
     frame: int
     block: str  # "identity", "signature", "credentials"
     key: str  # fingerprint
-    role: str  # "cloud", "device", "registered", "sent"
+    role: str  # "cloud", "device", "sent"
     private: bool
     state: str  # protocol.events.BlockState
     length: int | None = None  # plaintext or body length when opened

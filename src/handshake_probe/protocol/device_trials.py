@@ -62,7 +62,7 @@ def try_credentials(
     """Try every device key on the 128-byte ciphertext.
 
     `mac` is the HMAC of a signature that opened; `sent_keys` are SPKIs of opened identities. Of
-    public keys (registered or sent) it can only be said that the ciphertext is not theirs.
+    those it can only be said that the ciphertext is not theirs.
     """
     events, candidates = [], []
     for key, reading in _read_with_all(keyring, ciphertext, mac, sent_keys):
@@ -81,7 +81,7 @@ def try_credentials(
         if reading.plaintext and (proven or reading.state is BlockState.UNPROVEN):
             candidates.append(Candidate(key.fingerprint, reading.plaintext, proven))
     value = int.from_bytes(ciphertext, "big")
-    for name, n in _public_keys(keyring, sent_keys).items():
+    for name, n in dict(filter(None, map(_read_sent, sent_keys))).items():
         events.append(
             CredentialsTest(
                 frame=mark.frame,
@@ -201,16 +201,6 @@ def _open_credentials(key: DeviceKey, ciphertext: bytes, mac: bytes | None) -> _
     else:
         best = max(der, firmware, key=lambda graded: _RANK.index(graded[0]))
     return _Reading(*best, firmware_opens=firmware[0] in _DECRYPTED)
-
-
-def _public_keys(keyring: Keyring, sent_keys: tuple[bytes, ...]) -> dict[str, int]:
-    """Return the modulus of every registered or sent public key by fingerprint, once each."""
-    moduli = {key.fingerprint: key.n for key in keyring.registered}
-    for spki in sent_keys:
-        key = _read_sent(spki)
-        if key is not None:
-            moduli.setdefault(*key)
-    return moduli
 
 
 @lru_cache(maxsize=1024)  # a device sends the same one every time
