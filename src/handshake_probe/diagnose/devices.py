@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from handshake_probe.diagnose.case import OPENED, KeyFacts
 from handshake_probe.diagnose.group import Group
@@ -142,19 +143,19 @@ def _apart(connections: Sequence[ConnectionSeen]) -> list[list[ConnectionSeen]]:
     if not _at_the_same_time(connections, connections):
         return [list(connections)] if connections else []
     devices: list[list[ConnectionSeen]] = []
-    talked: list[int] = []  # until which frame each of them did
+    talked: list[tuple[int, int]] = []  # a heap: until which frame, and which of them
     failed: list[ConnectionSeen] = []
     for connection in connections:
         if connection.stage is not Stage.SESSION:
             failed.append(connection)
-            continue
-        free = (n for n, last in enumerate(talked) if last < connection.first_frame)
-        chosen = next(free, len(devices))
-        if chosen == len(devices):
-            devices.append([])
-            talked.append(0)
-        devices[chosen].append(connection)
-        talked[chosen] = connection.device_records.last_frame or 0
+        else:
+            number = len(devices)
+            if talked and talked[0][0] < connection.first_frame:
+                _, number = heappop(talked)
+            else:
+                devices.append([])
+            devices[number].append(connection)
+            heappush(talked, (connection.device_records.last_frame or 0, number))
     return [*devices, failed] if failed else devices
 
 
