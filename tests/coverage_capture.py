@@ -181,7 +181,7 @@ CAPTURE = {
         near=but(GRE, beside=((0.1, framed(Other(50, bytes(44)))),)),
         thin=until(GRE, 0.05),
     ),
-    "HP616": Told(
+    "HP617": Told(
         reached=SHARED,
         cause=C.HEALTHY,
         mechanism=None,

@@ -191,7 +191,7 @@ def test_a_session_does_not_hide_what_fails_beside_it() -> None:
     assert healthy.verdict.cause is Cause.HEALTHY
     assert failing.verdict.cause is Cause.INCONCLUSIVE
     assert not failing.verdict.recovered
-    [shared] = [f for f in document.findings if f.code == "HP616"]
+    [shared] = [f for f in document.findings if f.code == "HP617"]
     assert "streams 0 and 1 " in shared.text
 
 
@@ -212,7 +212,7 @@ def test_what_follows_a_session_is_the_same_devices() -> None:
     document = measured(talks, refused(1), refused(2))
     [device] = document.devices
     assert len(device.connections) == 3
-    assert not [f for f in document.findings if f.code == "HP616"]
+    assert not [f for f in document.findings if f.code == "HP617"]
 
 
 # The document.

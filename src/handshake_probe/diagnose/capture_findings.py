@@ -166,7 +166,7 @@ def _shared_addresses(
     for address, there in shared.items():
         firsts = [device.connections[0].stream for device in there if device.connections]
         yield finding(
-            "HP616",
+            "HP617",
             f"At least {len(there)} devices are behind {address}: streams {_listed(firsts[:8])} "
             "are not one device's. Without their ids, nothing tells whose the other streams are.",
             [ids[stream] for stream in firsts[:8]],

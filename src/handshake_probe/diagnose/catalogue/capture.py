@@ -118,7 +118,7 @@ ENTRIES = (
         "Capture inside the tunnel, on the device's own network.",
     ),
     entry(
-        "HP616",
+        "HP617",
         "Several devices behind one address",
         INFO,
         "One address is that of several devices, as behind a NAT, and no id tells them all apart.",
