@@ -207,6 +207,10 @@ def test_only_the_last_attempts_are_kept() -> None:
     seen = log(*([*CONNECT, "Cloud socket connection failed: -1"] * (ATTEMPTS_KEPT + 3)))
     assert len(seen.attempts) == ATTEMPTS_KEPT
     assert seen.attempts_total == ATTEMPTS_KEPT + 3
+    [clue, *_] = judge_log(seen).judgement.clues
+    assert f"{ATTEMPTS_KEPT} of the last {ATTEMPTS_KEPT} attempts" in clue.text
+    few = log(*([*CONNECT, "Cloud socket connection failed: -1"] * 3))
+    assert "3 times in all" in judge_log(few).judgement.clues[0].text
 
 
 @pytest.mark.parametrize(

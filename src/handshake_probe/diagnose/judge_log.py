@@ -215,10 +215,14 @@ def _gave_up(attempt: LogAttempt) -> bool:
 
 
 def _clue(log: DeviceLogSeen, attempt: LogAttempt, times: int) -> Clue:
-    where = f"line {attempt.line}" + (f", {times} times in all" if times > 1 else "")
+    where = [f"line {attempt.line}"]
+    if times > 1:
+        whole = log.attempts_total <= len(log.attempts)
+        of = "times in all" if whole else f"of the last {len(log.attempts)} attempts"
+        where.append(f"{times} {of}")
     return Clue(
         RULES[attempt.end].code,
-        f"{' '.join(_sentences(log, attempt))} ({where})",
+        f"{' '.join(_sentences(log, attempt))} ({', '.join(where)})",
         (log.id,),
         Confidence.LIKELY,
     )
