@@ -15,7 +15,7 @@ import pytest
 
 from handshake_probe.cli import main
 from handshake_probe.model.equipment import Item
-from handshake_probe.probe import equipment
+from handshake_probe.probe import equipment, programs, rights
 
 Captured = pytest.CaptureFixture[str]
 
@@ -24,7 +24,7 @@ Captured = pytest.CaptureFixture[str]
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without any tool."""
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(equipment, "_SBIN", ("/nowhere",))
+    monkeypatch.setattr(programs, "_SBIN", ("/nowhere",))
     monkeypatch.setattr(equipment, "_CHROMIUMS", ("chromium",))
 
 
@@ -84,9 +84,9 @@ def test_the_command_that_adds_a_tool(
 ) -> None:
     put(tmp_path, manager)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(equipment, "_is_root", lambda: True)
+    monkeypatch.setattr(rights, "is_root", lambda: True)
     assert looked()[tool].add == command
-    monkeypatch.setattr(equipment, "_is_root", lambda: False)
+    monkeypatch.setattr(rights, "is_root", lambda: False)
     sudo = "sudo " if manager == "apt-get" else ""
     assert looked()[tool].add == sudo + command
 
@@ -126,7 +126,7 @@ def test_a_tshark_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_who_may_capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tool = put(tmp_path, "dumpcap")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(equipment, "_holds", lambda bit: False)
+    monkeypatch.setattr(rights, "holds", lambda bit: False)
     item = looked()["dumpcap"]
     assert (item.works, item.add) == (False, f"sudo setcap cap_net_raw,cap_net_admin+eip {tool}")
     put(tmp_path, "dpkg-reconfigure")
@@ -134,7 +134,7 @@ def test_who_may_capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     if os.geteuid() == 0:
         tool.chmod(0o755 | stat.S_ISUID)
         assert looked()["dumpcap"].works is True
-    monkeypatch.setattr(equipment, "_holds", lambda bit: True)
+    monkeypatch.setattr(rights, "holds", lambda bit: True)
     assert looked()["dumpcap"].works is True
 
 
@@ -151,14 +151,14 @@ def test_a_dumpcap_for_a_group_of_users(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_capabilities_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     status = tmp_path / "status"
-    monkeypatch.setattr(equipment, "_CAPABILITIES", status)
+    monkeypatch.setattr(rights, "_CAPABILITIES", status)
     monkeypatch.setattr(sys, "platform", "linux")
     status.write_text("Name:\tpython\nCapInh:\t0000003fffffffff\nCapEff:\t0000000000002000\n")
-    assert equipment._holds(13) is True
-    assert equipment._holds(12) is False
+    assert rights.holds(13) is True
+    assert rights.holds(12) is False
     status.unlink()
-    monkeypatch.setattr(equipment, "_is_root", lambda: True)
-    assert equipment._holds(12) is True
+    monkeypatch.setattr(rights, "is_root", lambda: True)
+    assert rights.holds(12) is True
 
 
 def test_something_essential_is_broken(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:

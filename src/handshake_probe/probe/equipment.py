@@ -6,7 +6,6 @@ import importlib
 import os
 import platform
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,11 +18,10 @@ from typing import NamedTuple
 
 from handshake_probe import __version__
 from handshake_probe.model.equipment import Equipment, Item
-from handshake_probe.probe import error_queue
+from handshake_probe.probe import error_queue, rights
+from handshake_probe.probe.programs import command_to_install, pip_install, places, which
 
 _PATIENCE = 5.0  # seconds for a tool to tell its version
-_SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on every user's path
-_CAPABILITIES = Path("/proc/self/status")
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 _HOTSPOT = "nmcli device wifi hotspot"
 _NET_ADMIN, _NET_RAW, _SYS_ADMIN = 12, 13, 21  # bits, <linux/capability.h>
@@ -39,21 +37,6 @@ _CHROMIUMS = (
 )
 _LINUX_ONLY = "Linux only"
 _CAPTURE_ROOM = Path(__file__).parents[1] / "capture"
-
-# What a package is called, by the command that installs it.
-_PACKAGES = {
-    "apt-get": {
-        "gcc": "gcc libc6-dev",
-        "dumpcap": "wireshark-common",
-        "ip": "iproute2",
-        "nft": "nftables",
-    },
-    "brew": {
-        "tshark": "wireshark",
-        "dumpcap": "wireshark",
-        "chromium": "--cask chromium",
-    },
-}
 
 
 class _Found(NamedTuple):
@@ -135,7 +118,7 @@ def _imported(module: str, package: str) -> Callable[[], _Found]:
         try:
             importlib.import_module(module)
         except ImportError as error:
-            return _Found(False, str(error), _pip(package))
+            return _Found(False, str(error), pip_install(package))
         return _Found(True, version(package))
 
     return look
@@ -146,7 +129,7 @@ def _library(package: str) -> Callable[[], _Found]:
 
     def look() -> _Found:
         if find_spec(package) is None:
-            return _Found(False, "not installed", _pip(package))
+            return _Found(False, "not installed", pip_install(package))
         with suppress(PackageNotFoundError):
             return _Found(True, version(package))
         return _Found(True)
@@ -158,9 +141,9 @@ def _fast_reader() -> _Found:
     """Whether it was compiled when this program was installed; Python reads otherwise."""
     if next(_CAPTURE_ROOM.glob("sift-*.so"), None) is not None:
         return _Found(True, "compiled")
-    if _which("cc") is None:
-        return _Found(False, "no C compiler when this was installed", _install("gcc"))
-    again = f"{_pip('--force-reinstall --no-deps')} handshake-probe"
+    if which("cc") is None:
+        return _Found(False, "no C compiler when this was installed", command_to_install("gcc"))
+    again = f"{pip_install('--force-reinstall --no-deps')} handshake-probe"
     return _Found(False, "not compiled", "make setup" if _in_checkout() else again)
 
 
@@ -170,26 +153,30 @@ def _in_checkout() -> bool:
 
 def _tool(name: str) -> Callable[[], _Found]:
     def look() -> _Found:
-        path = _which(name)
+        path = which(name)
         if path is not None:
             return _Found(True, path)
         if name in ("ip", "nft") and sys.platform != "linux":
             return _Found(False, _LINUX_ONLY)
-        return _Found(False, "not installed", _install(name))
+        return _Found(False, "not installed", command_to_install(name))
 
     return look
 
 
 def _chromium() -> _Found:
-    path = next(filter(None, map(_which, _CHROMIUMS)), None)
-    return _Found(True, path) if path else _Found(False, "not installed", _install("chromium"))
+    path = next(filter(None, map(which, _CHROMIUMS)), None)
+    return (
+        _Found(True, path)
+        if path
+        else _Found(False, "not installed", command_to_install("chromium"))
+    )
 
 
 class _Telling:
     """Tools that are asked for their version while the rest is looked at."""
 
     def __init__(self) -> None:
-        self._path = _which("tshark")
+        self._path = which("tshark")
         self._process = None
         if self._path is not None:
             with suppress(OSError):
@@ -199,7 +186,7 @@ class _Telling:
 
     def tshark(self) -> _Found:
         if self._path is None:
-            return _Found(False, "not installed", _install("tshark"))
+            return _Found(False, "not installed", command_to_install("tshark"))
         if self._process is None:
             return _Found(False, f"{self._path} cannot be run")
         try:
@@ -223,18 +210,18 @@ def _error_queue() -> _Found:
 
 def _dumpcap() -> _Found:
     """Whether it is there, and whether this user may capture with it."""
-    path = _which("dumpcap")
+    path = which("dumpcap")
     if path is None:
         # A group may run it, and nobody else even sees that it can be.
-        hidden = next((at for at in map(Path, _places("dumpcap")) if at.exists()), None)
+        hidden = next((at for at in map(Path, places("dumpcap")) if at.exists()), None)
         if hidden is None:
-            return _Found(False, "not installed", _install("dumpcap"))
+            return _Found(False, "not installed", command_to_install("dumpcap"))
         return _Found(False, f"{hidden} is not for this user", _join_group(hidden))
-    if _holds(_NET_RAW) or _is_privileged(path):
+    if rights.holds(_NET_RAW) or _is_privileged(path):
         return _Found(True, path)
     if sys.platform == "darwin":
         return _bpf(path)
-    add = "sudo dpkg-reconfigure wireshark-common" if _which("dpkg-reconfigure") else None
+    add = "sudo dpkg-reconfigure wireshark-common" if which("dpkg-reconfigure") else None
     add = add or f"sudo setcap cap_net_raw,cap_net_admin+eip {shlex.quote(path)}"
     return _Found(False, f"{path} may not capture for this user", add)
 
@@ -274,14 +261,14 @@ def _forwarding() -> _Found:
     with suppress(OSError):
         if _FORWARDING.read_text().strip() == "1":
             return _Found(True, "this machine forwards IPv4")
-    return _Found(False, "this machine forwards nothing", _HOTSPOT if _which("nmcli") else None)
+    return _Found(False, "this machine forwards nothing", _HOTSPOT if which("nmcli") else None)
 
 
 def _capability(bit: int, name: str) -> Callable[[], _Found]:
     def look() -> _Found:
-        if _holds(bit):
-            return _Found(True, "root" if _is_root() else name)
-        if _is_root():
+        if rights.holds(bit):
+            return _Found(True, "root" if rights.is_root() else name)
+        if rights.is_root():
             return _Found(False, f"root without {name}: a container?")
         return _Found(False, f"neither root nor {name}", "sudo handshake-probe probe")
 
@@ -291,44 +278,8 @@ def _capability(bit: int, name: str) -> Callable[[], _Found]:
 def _namespaces() -> _Found:
     if sys.platform != "linux":
         return _Found(False, _LINUX_ONLY)
-    if not _is_root():
+    if not rights.is_root():
         return _Found(False, "not root", "sudo handshake-probe lab scenario")
-    if not (_holds(_NET_ADMIN) and _holds(_SYS_ADMIN)):
+    if not (rights.holds(_NET_ADMIN) and rights.holds(_SYS_ADMIN)):
         return _Found(False, "root without CAP_NET_ADMIN and CAP_SYS_ADMIN: a container?")
     return _Found(True, "root")
-
-
-def _is_root() -> bool:
-    return hasattr(os, "geteuid") and os.geteuid() == 0
-
-
-def _holds(bit: int) -> bool:
-    """Whether this process has a capability; where there are none, whether it is root's."""
-    if sys.platform != "linux":
-        return _is_root()
-    with suppress(OSError, StopIteration, ValueError):
-        lines = _CAPABILITIES.read_text().splitlines()
-        effective = next(line for line in lines if line.startswith("CapEff:"))
-        return bool(int(effective.split()[1], 16) >> bit & 1)
-    return _is_root()
-
-
-def _places(name: str) -> list[str]:
-    path = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return [os.path.join(place, name) for place in (*path, *_SBIN) if place]
-
-
-def _which(name: str) -> str | None:
-    return shutil.which(name) or shutil.which(name, path=os.pathsep.join(_SBIN))
-
-
-def _install(name: str) -> str:
-    for command, names in _PACKAGES.items():
-        if _which(command):
-            sudo = "sudo " if command == "apt-get" and not _is_root() else ""
-            return f"{sudo}{command} install {names.get(name, name)}"
-    return f"install {name} with this system's package manager"
-
-
-def _pip(package: str) -> str:
-    return f"{shlex.quote(sys.executable)} -m pip install {package}"
