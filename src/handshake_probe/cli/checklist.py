@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from handshake_probe.probe.run import Progress, Step
+from handshake_probe.probe.progress import Progress, Step
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -27,7 +27,8 @@ from handshake_probe.model.probed import PacketsRecorded, TcpProbed
 from handshake_probe.pipeline.analysis import Interrupted, analyze
 from handshake_probe.pipeline.keyfiles import load_keys
 from handshake_probe.probe.plan import Plan
-from handshake_probe.probe.run import Progress, Run
+from handshake_probe.probe.progress import Progress
+from handshake_probe.probe.run import Run
 from handshake_probe.probe.seat import seat_settings
 from handshake_probe.protocol.settings import DeviceSettings
 

@@ -6,8 +6,6 @@ import asyncio
 import ipaddress
 import itertools
 from collections.abc import Awaitable, Callable
-from enum import StrEnum
-from typing import NamedTuple
 
 from handshake_probe.model.observation import Observation
 from handshake_probe.model.probed import Connect, DnsProbed, IdleProbed, TcpProbed
@@ -29,36 +27,17 @@ from handshake_probe.probe.plan import (
     UNUSED_ADDRESS,
     Plan,
 )
+from handshake_probe.probe.progress import Progress, Step
 from handshake_probe.probe.resolvers import ask_dns, ask_resolvers
 from handshake_probe.probe.stand_in import stand_in
 from handshake_probe.probe.system_names import ask_system, system_resolvers
+from handshake_probe.probe.tries import carries, delivered, settled
 from handshake_probe.probe.vantage import look_around
 
 _DNS_GRACE = 1.0  # seconds for resolvers that are silent where all is well
 _UDP_WAITS = (1.0, 1.5, 1.5)  # seconds after each datagram
 _CONTROL_PATIENCE = PATIENCE._replace(connect=4.0)
 _AGAIN_PATIENCE = PATIENCE._replace(connect=7.0, nonce=5.0)
-
-
-class Step(StrEnum):
-    """The tests of a run, as a person sees them."""
-
-    VANTAGE = "this machine"
-    DNS = "names"
-    TCP = "cloud's port"
-    CONTROLS = "controls"
-    WHERE = "where it stops"
-    UDP = "newer devices"
-    INTERNET = "internet test"
-    STAND_IN = "stand-in"
-    IDLE = "idle time"
-
-
-class Progress(NamedTuple):
-    """A step began (`text` None), or ended with a word on how."""
-
-    step: Step
-    text: str | None
 
 
 class Run:
@@ -162,10 +141,10 @@ class Run:
             group.create_task(self._controls(clouds))
             reached = [group.create_task(self._try_cloud(cloud)) for cloud in clouds]
         outcomes = [task.result() for task in reached]
-        opened = sum(map(_is_open, outcomes))
+        opened = sum(map(carries, outcomes))
         self._tell(Progress(Step.TCP, f"{opened} of {len(clouds)} addresses carry the handshake"))
         closed = [
-            cloud for cloud, tried in zip(clouds, outcomes, strict=True) if not _is_open(tried)
+            cloud for cloud, tried in zip(clouds, outcomes, strict=True) if not carries(tried)
         ]
         if closed:
             await self._find_where(closed[0])
@@ -178,7 +157,7 @@ class Run:
         for number in range(CLOUD_ATTEMPTS):
             if number:
                 await asyncio.sleep(SPACING)
-            spoken = any(map(_delivered, tried))
+            spoken = any(map(delivered, tried))
             found = await attempt(
                 cloud,
                 next_id=self._next_id,
@@ -188,7 +167,7 @@ class Run:
             )
             tried.append(found)
             self.seen.append(found)
-            if number and _settled(tried, identity is not None):
+            if number and settled(tried, identity is not None):
                 break
         return tried
 
@@ -229,7 +208,7 @@ class Run:
             ):
                 group.create_task(self._unused(cloud))
             if self._plan.identity is not None and any(
-                isinstance(a, TcpProbed) and a.sent == "identity" and not _delivered(a)
+                isinstance(a, TcpProbed) and a.sent == "identity" and not delivered(a)
                 for a in self.seen
             ):
                 group.create_task(
@@ -324,23 +303,3 @@ def _addresses(found: list[DnsProbed]) -> list[str]:
     """IPv4 first: the firmware knows nothing else."""
     ordered = sorted(found, key=lambda q: q.type != "A")
     return list(dict.fromkeys(address for q in ordered for address in q.addresses))
-
-
-def _is_open(tried: list[TcpProbed]) -> bool:
-    sound = [a for a in tried if a.first is not None and a.first.is_nonce]
-    digests = {a.first.digest for a in sound if a.first is not None}
-    spoken = [a for a in sound if a.sent == "identity"]
-    return len(digests) > 1 and (not spoken or any(_delivered(a) for a in spoken))
-
-
-def _delivered(tried: TcpProbed) -> bool:
-    arrived = tried.sent == "identity" and tried.delivery == "acknowledged"
-    return arrived and tried.reply_looks_like is None and tried.ended_by not in ("reset", "icmp")
-
-
-def _settled(tried: list[TcpProbed], speaks: bool) -> bool:
-    """Whether a third connection would tell nothing new."""
-    if _is_open(tried) and (not speaks or any(a.sent == "identity" for a in tried)):
-        return True
-    alike = {(a.outcome, a.first is not None and a.first.is_nonce, a.ended_by) for a in tried}
-    return len(alike) == 1 and not any(a.first is not None and a.first.is_nonce for a in tried)
