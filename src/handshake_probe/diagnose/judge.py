@@ -18,7 +18,7 @@ from handshake_probe.diagnose.judge_redirect import judge_redirect
 from handshake_probe.diagnose.judge_session import judge_session
 from handshake_probe.diagnose.judgement import Clue, Judgement, frames, healthy, undecided
 from handshake_probe.diagnose.path_rules import judge_path
-from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Stage
+from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism, Stage
 
 STAGE_RULES: dict[Stage, Callable[[Case], Judgement]] = {
     Stage.TCP_SYN: judge_connect,
@@ -76,7 +76,11 @@ def _one_sided(case: Case) -> Judgement:
         connection.from_device.unacknowledged_retransmissions,
         connection.from_cloud.unacknowledged_retransmissions,
     )
-    if connection.stage is Stage.SESSION and repeated < 2:
+    if (
+        connection.stage is Stage.SESSION
+        and repeated < 2
+        and connection.ended_by is not EndedBy.SILENCE
+    ):
         return healthy(
             clue,
             "The capture shows one side only, and what it acknowledges is a running session.",

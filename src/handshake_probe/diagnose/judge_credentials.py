@@ -19,6 +19,7 @@ from handshake_probe.diagnose.judge_sizes import large_ciphertext
 from handshake_probe.diagnose.judge_unread import reset_unread
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.diagnose.key_sizes import credentials_clues
+from handshake_probe.diagnose.unseen import UNFILTERED, unconfirmed
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
 KEYS = (Cause.DEVICE_KEY_CORRUPTION, Cause.SERVER_KEY_MISMATCH)
@@ -53,8 +54,10 @@ def judge_credentials(case: Case) -> Judgement:
     if connection.ended_by in (EndedBy.CLOUD_FIN, EndedBy.CLOUD_RST):
         return _cloud_closed(case, waited, evidence)
     if connection.ended_by not in (EndedBy.DEVICE_FIN, EndedBy.DEVICE_RST):
+        if unconfirmed(connection.from_cloud, connection.capture_end):
+            return _unconfirmed(case, waited, evidence)
         return undecided(
-            (Cause.DEVICE_FAULT, Cause.NETWORK_BLOCKED, Cause.DEVICE_KEY_CORRUPTION),
+            (Cause.DEVICE_FAULT, Cause.NETWORK_BLOCKED, *KEYS),
             Mechanism.DEVICE_SILENT,
             Clue("HP517", f"The device says nothing for {waited:.0f} s.", evidence),
             "The credentials reached the device, and then it went silent.",
@@ -78,6 +81,28 @@ def judge_credentials(case: Case) -> Judgement:
     if told.confidence is Confidence.PROVEN:
         return told
     return reset_unread(case, Mechanism.RESET_AFTER_CREDENTIALS, KEYS) or told
+
+
+def _unconfirmed(case: Case, waited: float, evidence: tuple[str, ...]) -> Judgement:
+    clue = Clue(
+        "HP616",
+        f"For {waited:.0f} s nothing acknowledges the credentials, and the cloud does not repeat "
+        "them: the capture lacks one or the other.",
+        evidence,
+    )
+    return (
+        _by_register(case, clue)
+        or judge_device_key(case, clue)
+        or undecided(
+            (*KEYS, Cause.SERVER_FAULT, Cause.DEVICE_FAULT, Cause.NETWORK_BLOCKED),
+            Mechanism.CAPTURE_INCOMPLETE,
+            clue,
+            "The cloud accepts the identity and answers; the capture does not show what the "
+            "device did then: frames are missing.",
+            UNFILTERED,
+            *credentials_clues(case),
+        )
+    )
 
 
 def _cloud_closed(case: Case, waited: float, evidence: tuple[str, ...]) -> Judgement:

@@ -19,11 +19,10 @@ def judge_describe(case: Case, session: SessionSeen) -> Judgement | None:
 
 def _refused(case: Case, session: SessionSeen) -> Judgement | None:
     connection = case.connection
-    if session.describe_refused is None or session.goodbye is not None:
+    if not _ends_refused(connection):
         return None
-    cloud_ended = connection.ended_by in (EndedBy.CLOUD_FIN, EndedBy.CLOUD_RST)
-    if not cloud_ended or _lasted(connection):
-        return None
+    if connection.from_device.missing_bytes and case.siblings.once(_refused_in_all) < 2:
+        return None  # its Goodbye may be among what the capture lost
     return caused(
         Cause.SERVER_FAULT,
         Mechanism.DESCRIBE_REFUSED,
@@ -37,6 +36,22 @@ def _refused(case: Case, session: SessionSeen) -> Judgement | None:
         "refuse, and then gives the session up. Device and keys are fine.",
         others=(Cause.DEVICE_FAULT,),
     )
+
+
+def _ends_refused(connection: ConnectionSeen) -> bool:
+    """Whether the cloud ends this session, in which its Describe request was refused."""
+    session = connection.session
+    return (
+        session is not None
+        and session.describe_refused is not None
+        and session.goodbye is None
+        and connection.ended_by in (EndedBy.CLOUD_FIN, EndedBy.CLOUD_RST)
+        and not _lasted(connection)
+    )
+
+
+def _refused_in_all(connections: Group[ConnectionSeen]) -> int:
+    return sum(map(_ends_refused, connections))
 
 
 def _left_unanswered(case: Case, session: SessionSeen) -> Judgement | None:

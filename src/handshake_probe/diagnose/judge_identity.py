@@ -17,6 +17,7 @@ from handshake_probe.diagnose.judge_unread import closed_unread
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.diagnose.key_sizes import identity_clues
 from handshake_probe.diagnose.path_rules import peer_gone
+from handshake_probe.diagnose.unseen import UNFILTERED, unconfirmed
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
 # Clouds answer an identity within a second; JS servers wait 10 or 30 s for one, devices 20 s.
@@ -108,6 +109,8 @@ def _by_ending(case: Case) -> Judgement:
 
 def _silence(case: Case, waited: float, evidence: tuple[str, ...]) -> Judgement:
     if not identity_arrived(case):
+        if unconfirmed(case.connection.from_device, case.connection.capture_end):
+            return _unconfirmed(case, waited, evidence)
         clue = Clue(
             "HP123",
             f"The identity is never acknowledged ({waited:.0f} s).",
@@ -221,6 +224,24 @@ def _cloud_closed(case: Case, waited: float) -> Judgement:
         "The network carries the handshake; the cloud gets the device's identity and hangs up. "
         "It cannot read it (server key), does not know the device, or has another key on file.",
         settles,
+        *identity_clues(case),
+    )
+
+
+def _unconfirmed(case: Case, waited: float, evidence: tuple[str, ...]) -> Judgement:
+    clue = Clue(
+        "HP616",
+        f"For {waited:.0f} s nothing acknowledges the identity, and the device does not repeat it: "
+        "the capture lacks one or the other.",
+        evidence,
+    )
+    return judge_register(case, clue, refused=False) or undecided(
+        (*OPEN_QUESTION, Cause.NETWORK_BLOCKED, Cause.DEVICE_FAULT),
+        Mechanism.CAPTURE_INCOMPLETE,
+        clue,
+        "The device sends its identity, and the capture does not show what became of it: frames "
+        "are missing, or the device was gone at once.",
+        UNFILTERED,
         *identity_clues(case),
     )
 

@@ -14,6 +14,7 @@ from handshake_probe.diagnose.judgement import (
 )
 from handshake_probe.diagnose.path_rules import peer_gone
 from handshake_probe.diagnose.topology import hops_away, host_of
+from handshake_probe.diagnose.unseen import UNFILTERED, sent_unseen
 from handshake_probe.model.observations import NonceSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism
 
@@ -214,6 +215,9 @@ def judge_no_identity(case: Case) -> Judgement:
     if unread is not None:
         return unread
     if connection.ended_by in (EndedBy.DEVICE_FIN, EndedBy.DEVICE_RST):
+        unseen = sent_unseen(connection.from_device)
+        if unseen:
+            return _identity_unseen(unseen, evidence)
         clue = Clue(
             "HP204",
             f"The device has the nonce and closes {waited:.2f} s later without sending anything.",
@@ -257,6 +261,28 @@ def judge_no_identity(case: Case) -> Judgement:
             capture_ended=True,
         )
     return _device_silent(case, waited, evidence)
+
+
+def _identity_unseen(unseen: int, evidence: tuple[str, ...]) -> Judgement:
+    return undecided(
+        (
+            Cause.SERVER_KEY_MISMATCH,
+            Cause.DEVICE_UNKNOWN,
+            Cause.DEVICE_KEY_CORRUPTION,
+            Cause.SERVER_FAULT,
+            Cause.NETWORK_BLOCKED,
+            Cause.DEVICE_FAULT,
+        ),
+        Mechanism.CAPTURE_INCOMPLETE,
+        Clue(
+            "HP604",
+            f"The device has sent {unseen} bytes by its own sequence numbers, and the capture "
+            "holds none of them.",
+            evidence,
+        ),
+        "The device answers the nonce and closes later; the capture lacks what was said between.",
+        UNFILTERED,
+    )
 
 
 def _device_silent(case: Case, waited: float, evidence: tuple[str, ...]) -> Judgement:

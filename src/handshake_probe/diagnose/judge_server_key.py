@@ -5,6 +5,7 @@ from __future__ import annotations
 from handshake_probe.diagnose.case import OPENED, Case
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.diagnose.resets import Origin
+from handshake_probe.diagnose.unseen import unconfirmed
 from handshake_probe.model.vocabulary import Cause, Mechanism
 
 OPEN_QUESTION = (
@@ -13,6 +14,7 @@ OPEN_QUESTION = (
     Cause.DEVICE_KEY_CORRUPTION,
     Cause.SERVER_FAULT,
 )
+UNSEEN = (Cause.NETWORK_BLOCKED,)  # where nothing shows that the identity arrived
 # The padding shows that a key is the right one (another gives such a block once in 100 000), and
 # what it encloses is no identity for this nonce.
 _OTHER_CONTENT = ("nonce_differs", "padding_good_length_odd")
@@ -31,7 +33,8 @@ def mismatch_by_keys(case: Case) -> Judgement | None:
         return None
     connection = case.connection
     certain = case.keys.cloud_key_certain
-    if not certain and not identity_arrived(case):
+    arrived = identity_arrived(case)
+    if not certain and not (arrived or unconfirmed(connection.from_device, connection.capture_end)):
         return None  # which key made what never reached the cloud explains nothing
     evidence = (connection.id, *frames(test.frame))
     name = case.keys.name(cloud_key)
@@ -65,7 +68,7 @@ def mismatch_by_keys(case: Case) -> Judgement | None:
         clue,
         "The device encrypts its identity with another server key than the cloud's: "
         "the cloud cannot read it.",
-        others=() if certain else OPEN_QUESTION[1:],
+        others=() if certain else (*OPEN_QUESTION[1:], *(() if arrived else UNSEEN)),
         assumption=None if certain else f"that {name} is this cloud's key",
     )
 

@@ -137,6 +137,16 @@ ENTRIES = (
         "Mirror both directions of the port, and use no filter on a sender's address.",
     ),
     entry(
+        "HP616",
+        "The capture lacks acknowledgments",
+        WARNING,
+        "Data that nothing acknowledges and nobody repeats: TCP does one or the other, so frames "
+        "are missing. A filter on payload, flags or lengths leaves them out.",
+        "No acknowledgment and no repeat of a side's last bytes for 5 seconds.",
+        "The sender was switched off in that moment.",
+        "Save all frames of the connection, those without payload included.",
+    ),
+    entry(
         "HP611",
         "Frames that cannot be read",
         INFO,
