@@ -69,6 +69,8 @@ GRE = beside(framed(Other(47, bytes(4) + b"\x45" + bytes(40))), devices=ASLEEP)
 DTLS = beside(framed(Udp(40000, 5684, b"\x16\xfe\xfd" + bytes(40))))
 FLOOD = case(beside=time_requests(4001))
 ONE_SIDE = but(HEALTHY, view={"sides": "device"})
+# Nonce and identity, then what others say: no acknowledgment, no end, nothing sent again.
+FILTERED = but(HEALTHY, view={"loses": frozenset(range(1, 30)) - {8, 10}})
 HIDDEN = but(HEALTHY, view={"encrypted": True})
 # Two devices behind a router that translates addresses, captured behind it.
 SHARED = case(
@@ -187,5 +189,12 @@ CAPTURE = {
         mechanism=None,
         near=but(SHARED, nat=False),
         thin=until(SHARED, 5.2),
+    ),
+    "HP616": Told(
+        reached=FILTERED,
+        cause=C.INCONCLUSIVE,
+        mechanism=M.CAPTURE_INCOMPLETE,
+        near=but(FILTERED, view={"loses": frozenset(range(1, 30)) - {8, 10, 11}}),
+        thin=until(FILTERED, 5.0),
     ),
 }

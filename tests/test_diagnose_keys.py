@@ -151,7 +151,8 @@ def test_a_given_key_explains_no_identity_that_never_arrived(private: bool) -> N
     """The path drops it: whether the key that was given is this cloud's is another question."""
     state = "padding_bad" if private else "not_below_modulus"
     story = connection().connected().nonce().identity().key("identity", CLOUD_KEY, state)
-    story.path("device", acknowledged_up_to=1).wait(20.0).device_fin()
+    story.path("device", acknowledged_up_to=1, unacknowledged_retransmissions=1)
+    story.wait(20.0).device_fin()
     told = judged(story, keys=[private_cloud_key() if private else public_cloud_key()])
     assert told.cause is Cause.NETWORK_BLOCKED
 

@@ -374,7 +374,27 @@ def test_the_same_packet_captured_twice_counts_once() -> None:
     cloud = watch.only.facts.from_cloud
     assert cloud.duplicate_frames == 1
     assert [item.frame for item in cloud.retransmissions] == [6, 7]
-    assert cloud.ttls == {50: 4}
+    assert cloud.ttls == {50: 3, 49: 1}
+
+
+@pytest.mark.parametrize("lan_first", [True, False])
+def test_of_a_router_s_two_views_that_on_the_device_s_side_counts(lan_first: bool) -> None:
+    lan, wan = {"link_source": b"router"}, {"link_source": b"beyond", "interface": 1}
+    syn = segment(True, DEVICE_ISN, None, flags=SYN, ip_id=3)
+    refusal = segment(False, 0, DEVICE_ISN + 1, flags=RST | ACK, ip_id=4)
+    watch = Watch()
+    for packet, forwarded in (
+        (syn._replace(ttl=64), syn._replace(ttl=63, **wan)),
+        (refusal._replace(ttl=63, **lan), refusal._replace(ttl=64, **wan)),
+    ):
+        views = [packet, forwarded] if lan_first else [forwarded, packet]
+        watch.feed(views[0])
+        watch.feed(views[1], after=MS)
+    device, cloud = watch.only.facts.from_device, watch.only.facts.from_cloud
+    assert device.ttls == {64: 1}
+    assert [control.ttl for control in device.controls] == [64]
+    assert [(control.ttl, control.link_source) for control in cloud.controls] == [(63, b"router")]
+    assert cloud.link_sources == {b"router": 1}
 
 
 @pytest.mark.parametrize(

@@ -216,6 +216,17 @@ def _refused(case: Case, reset: ControlSeen) -> Judgement:
         )
     clue = Clue("HP501", f"{connection.cloud} refuses the connection with a reset.", evidence)
     summary = f"{connection.cloud} refuses the connection: a reset answers the device's SYN."
+    cloud = host_of(connection.cloud)
+    if cloud in case.topology.resolvers and cloud not in case.topology.genuine_ttls:
+        return undecided(
+            (Cause.NETWORK_BLOCKED, Cause.SERVER_FAULT),
+            Mechanism.CONNECTION_REFUSED,
+            clue,
+            summary + " That host is the DNS server: it redirects the device to itself, or the "
+            "cloud runs there and is down.",
+            "A capture that holds the DNS answers whole: do they name the DNS server's own "
+            "address?",
+        )
     if origin.origin is Origin.PEER:
         return caused(
             Cause.SERVER_FAULT,

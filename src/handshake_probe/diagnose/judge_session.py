@@ -237,20 +237,38 @@ def _cut_short(connections: Group[ConnectionSeen]) -> dict[EndedBy, _CutShort]:
 def _healthy(case: Case) -> Judgement:
     connection = case.connection
     silent = connection.ended_by is EndedBy.SILENCE  # cut off, or switched off
+    followed = connection.ended_by is EndedBy.CAPTURE_END and (
+        case.siblings.once(_last_start) > connection.ended
+    )
     records = (connection.device_records.count, connection.cloud_records.count)
     clue = Clue(
         "HP530",
-        f"Records flow both ways ({records[0]} from the device, {records[1]} from the cloud).",
+        f"Records flow both ways ({_seen(records[0])} from the device, {_seen(records[1])} from "
+        "the cloud).",
         (
             connection.id,
             *frames(connection.device_records.first_frame, connection.cloud_records.first_frame),
         ),
-        Confidence.LIKELY if silent or case.siblings.once(does_not_stay) else Confidence.PROVEN,
+        Confidence.LIKELY
+        if silent or followed or case.siblings.once(does_not_stay)
+        else Confidence.PROVEN,
     )
-    end = f" Then both sides fall silent, {case.quiet:.0f} s before the capture ends."
+    end = ""
+    if silent:
+        end = f" Then both sides fall silent, {case.quiet:.0f} s before the capture ends."
+    elif followed:
+        end = " How this session ended is not in the capture; the device connects again later."
     return healthy(
         clue,
         "The handshake passed and messages flow both ways: "
-        "network, server key and device key are fine." + (end if silent else ""),
+        "network, server key and device key are fine." + end,
         *remarks(case),
     )
+
+
+def _seen(records: int) -> str:
+    return str(records) if records else "acknowledged, none captured,"
+
+
+def _last_start(connections: Group[ConnectionSeen]) -> float:
+    return max(connection.started for connection in connections)

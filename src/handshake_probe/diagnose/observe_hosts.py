@@ -98,6 +98,8 @@ class HostObserver:
         known = self._ttls.get(address)
         if known is not None:
             known.values.add(ttl)
+            if protocol == "dns":
+                known.protocol = protocol
         elif len(self._ttls) < TABLE_LIMIT:
             self._ttls[address] = _Ttls(frame, protocol, {ttl})
         else:
@@ -114,7 +116,8 @@ class HostObserver:
 
     def _datagram(self, packet: Datagram) -> None:
         source, destination = packet.source, packet.destination
-        self._ttl(source.address, packet.ttl, packet.frame, "udp")
+        protocol = "dns" if source.port == DNS else "udp"
+        self._ttl(source.address, packet.ttl, packet.frame, protocol)
         ports = (source.port, destination.port)
         if ports == (DHCP_CLIENT, DHCP_SERVER):
             message = read_dhcp(packet.payload)

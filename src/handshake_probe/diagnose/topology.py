@@ -41,6 +41,7 @@ class Topology:
 
     owners: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # mac → addresses
     resolved: set[str] = field(default_factory=set)  # addresses that ARP names on the link
+    resolvers: set[str] = field(default_factory=set)  # addresses judged here that answer DNS
     genuine_ttls: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     session_ttls: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     other_ttls: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
@@ -55,6 +56,8 @@ class Topology:
                 found.resolved.add(item.address)
             elif isinstance(item, PathTtlSeen):
                 found.other_ttls[item.address].update(item.ttls)
+                if item.protocol == "dns":
+                    found.resolvers.add(item.address)
             elif isinstance(item, ConnectionSeen):
                 address = host_of(item.cloud)
                 if _genuine(item):

@@ -76,8 +76,8 @@ class Connection:
         self.facts = facts
         self.rank = 0
         """Among the closed connections of a flow table, from 1; 0 while it is open."""
-        self._device = Side(self.facts.from_device)
-        self._cloud = Side(self.facts.from_cloud)
+        self._device = Side(self.facts.from_device, is_device=True)
+        self._cloud = Side(self.facts.from_cloud, is_device=False)
         self._held: list[DirectedPiece] = []
         self._unanswered: list[tuple[int, int]] = []  # device's (end, time_ns)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections import Counter
+from typing import Final, TypeVar
 
 from handshake_probe.packets.path import ControlPacket, DirectionFacts, Retransmission
 from handshake_probe.packets.plain import PlainSide
@@ -25,10 +26,14 @@ _COPY_HOPS: Final = 4
 _RECENT: Final = 8
 
 
+Value = TypeVar("Value")
+
+
 class Side:
     """One sender of a connection."""
 
     __slots__ = (
+        "_is_device",
         "_recent",
         "base",
         "capped",
@@ -40,8 +45,9 @@ class Side:
         "syn",
     )
 
-    def __init__(self, facts: DirectionFacts) -> None:
+    def __init__(self, facts: DirectionFacts, *, is_device: bool) -> None:
         self.facts = facts
+        self._is_device = is_device
         self.stream = StreamReassembler(facts)
         self.base: int | None = None
         """Raw sequence number of the SYN, or of where it would have been; None while unknown."""
@@ -71,14 +77,32 @@ class Side:
         recent = self._recent
         while recent and segment.time_ns - recent[0].time_ns > _COPY_NS:
             del recent[0]
-        for earlier in recent:
+        for place, earlier in enumerate(recent):
             if _same_packet(segment, earlier):
                 self.facts.duplicate_frames += 1
+                if segment.ttl != earlier.ttl and (segment.ttl > earlier.ttl) is self._is_device:
+                    recent[place] = self._see_nearer(earlier, segment)
                 return True
         if len(recent) >= _RECENT:
             del recent[0]
         recent.append(segment)
         return False
+
+    def _see_nearer(self, earlier: Segment, copy: Segment) -> Segment:
+        """Prefer a copy's TTL and MAC: a router's capture shows packets on both its sides.
+
+        The view nearer to the device counts. There its packets have lost no hop yet, and the
+        cloud's have lost all.
+        """
+        facts, source = self.facts, copy.link_source
+        if not copy.flags & _RST:
+            _recount(facts.ttls, earlier.ttl, copy.ttl)
+        if source is not None and earlier.link_source is not None:
+            _recount(facts.link_sources, earlier.link_source, source)
+        for place, control in enumerate(facts.controls):
+            if control.frame == earlier.frame:
+                facts.controls[place] = control._replace(ttl=copy.ttl, link_source=source)
+        return earlier._replace(ttl=copy.ttl, link_source=source)
 
     def settle(self) -> bool:
         """Tell whether all is in order by now, so that `follow` may take what comes next."""
@@ -236,6 +260,15 @@ class Side:
         else:
             self.capped = True
         return False
+
+
+def _recount(counted: Counter[Value], before: Value, after: Value) -> None:
+    """Count one of a value as another."""
+    if counted[before] > 1:
+        counted[before] -= 1
+    else:
+        del counted[before]
+    counted[after] += 1
 
 
 def _same_packet(one: Segment, other: Segment) -> bool:
