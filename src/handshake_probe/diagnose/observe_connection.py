@@ -272,12 +272,24 @@ def _nonce_arrived(facts: PathFacts) -> bool:
     )
 
 
+def _answered(
+    facts: PathFacts, controls: Sequence[ControlSeen], closing: ControlSeen
+) -> tuple[EndedBy, ControlSeen]:
+    """A FIN that acknowledges the peer's came second, also where that is shown later or not."""
+    device_closes = closing.sender == "device"
+    peer, sent = ("cloud", facts.from_cloud) if device_closes else ("device", facts.from_device)
+    if closing.flags == "FIN" and closing.acknowledgment == max(sent.sent_up_to, 1) + 1:
+        found = (c for c in controls if c.sender == peer and c.flags == "FIN")
+        return _ENDED_BY[peer, "FIN"], next(found, closing)
+    return _ENDED_BY[closing.sender, closing.flags], closing
+
+
 def _ending(
     facts: PathFacts, controls: Sequence[ControlSeen], capture_end_ns: int
 ) -> tuple[EndedBy, ControlSeen | None]:
     for control in controls:
         if control.flags == "FIN" or (control.flags == "RST" and not outlived(facts, control)):
-            return _ENDED_BY[control.sender, control.flags], control
+            return _answered(facts, controls, control)
     if facts.icmp_errors and facts.established_ns is None:
         return EndedBy.ICMP, None
     quiet = seconds(capture_end_ns - facts.last_ns)
