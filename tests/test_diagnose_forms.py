@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from frames import enhanced, interface, section
 from handshake_probe import pipeline
 from handshake_probe.capture.inputs import CaptureInput
 from handshake_probe.keys.keyring import Keyring
 from handshake_probe.model.measurement import Measurement
 from handshake_probe.packets.decode import Decoder
 from handshake_probe.packets.units import Frame, Segment, TcpFlags
-from frames import enhanced, interface, section
 
 CAPTURES = Path(__file__).parent.parent / "captures"
 CLOUD_PORT = 5683
@@ -22,6 +22,7 @@ LATER_NS = 1_000
 
 Packet = tuple[Frame, Segment | None]
 Form = Callable[[Sequence[Packet]], Iterator[Frame]]
+NO_KEYS = Keyring()
 KEY_CAUSES = {"server_key_mismatch", "device_unknown", "device_key_corruption"}
 
 
@@ -40,7 +41,7 @@ def recorded(name: str) -> list[Packet]:
     return packets
 
 
-def analyzed(form: Form, name: str, scratch: Path, keyring: Keyring = Keyring()) -> Measurement:
+def analyzed(form: Form, name: str, scratch: Path, keyring: Keyring = NO_KEYS) -> Measurement:
     frames = sorted(form(recorded(name)), key=lambda frame: frame.time_ns)
     blocks = [enhanced(frame.data, frame.time_ns // 1000, frame.interface) for frame in frames]
     path = scratch / "form.pcapng"
@@ -135,14 +136,40 @@ def test_a_refusal_by_the_dns_server_itself_may_be_a_redirect(tmp_path: Path) ->
 
 
 def test_a_refused_describe_explains_no_end_when_a_goodbye_may_be_lost(tmp_path: Path) -> None:
+    """The ping before it is lost: with it the start of the Goodbye. So is the device's FIN."""
+
     def without_last_words(packets: Sequence[Packet]) -> Iterator[Frame]:
         spoken = [
             frame.number
             for frame, segment in packets
-            if segment and segment.payload_length and segment.destination.port == CLOUD_PORT
+            if segment and segment.destination.port == CLOUD_PORT
+            if segment.payload_length or segment.flags & TcpFlags.FIN
         ]
-        return (frame for frame, _ in packets if frame.number not in spoken[-2:])
+        ping, _, closing = spoken[-3:]
+        return (frame for frame, _ in packets if frame.number not in (ping, closing))
 
     name = "healthy-original-server-device-os-3.3.1"
     told = analyzed(without_last_words, f"{name}.pcapng", tmp_path, keys_of(f"{name}.keys"))
     assert told.verdict.cause == "healthy"
+    assert told.devices[0].connections[0].ended_by == "device_fin"
+
+
+@pytest.mark.parametrize("late", ["device", "cloud"])
+@pytest.mark.parametrize("shift", [2, 300])
+def test_clocks_that_differ_change_no_verdict(late: str, shift: int, tmp_path: Path) -> None:
+    """Each direction from a network card of its own, merged by time; `shift` in milliseconds."""
+
+    def skewed(packets: Sequence[Packet]) -> Iterator[Frame]:
+        for frame, segment in packets:
+            up = segment is not None and segment.destination.port == CLOUD_PORT
+            moved = segment is not None and up is (late == "device")
+            yield frame._replace(time_ns=frame.time_ns + moved * shift * 1_000_000)
+
+    for name, cause in (
+        ("wrong-server-key-brewskey-device-os-1.0.0", "server_key_mismatch"),
+        ("wrong-device-key-original-server-device-os-1.0.0", "device_key_corruption"),
+        ("blocked-syn-reset-by-router", "network_blocked"),
+        ("healthy-brewskey-device-os-2.3.1", "healthy"),
+    ):
+        told = analyzed(skewed, f"{name}.pcap", tmp_path, keys_of(f"{name}.keys"))
+        assert told.verdict.cause == cause, name

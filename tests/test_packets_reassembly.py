@@ -120,12 +120,12 @@ def test_unacknowledged_hole_is_not_seen() -> None:
     assert stream.facts.missing_bytes == 3
 
 
-def test_acknowledged_hole_is_not_captured_after_three_packets() -> None:
+def test_acknowledged_hole_is_not_captured_after_32_packets() -> None:
     stream = Stream()
     stream.send(7, b"ghi")
     stream.acknowledge(10)
     assert stream.machine.waiting
-    for _ in range(3):
+    for _ in range(32):
         stream.next()
         assert stream.machine.take() == []
     stream.next()
@@ -136,13 +136,13 @@ def test_acknowledged_hole_is_not_captured_after_three_packets() -> None:
     assert not stream.machine.waiting
 
 
-def test_acknowledged_hole_is_not_captured_after_200_ms() -> None:
+def test_acknowledged_hole_is_not_captured_after_a_second() -> None:
     stream = Stream()
     stream.send(7, b"ghi")
     stream.acknowledge(10)
-    stream.machine.tick(202 * MS - 1)
+    stream.machine.tick(1002 * MS - 1)
     assert stream.machine.take() == []
-    stream.machine.tick(202 * MS)
+    stream.machine.tick(1002 * MS)
     stream.collect()
     assert stream.shown() == ["not_captured 6", "ghi"]
 
@@ -217,7 +217,7 @@ def test_fin_shows_bytes_that_never_came() -> None:
 def test_reset_ahead_of_missing_bytes_is_told_after_the_grace() -> None:
     stream = Stream()
     stream.end("rst", 385)
-    for _ in range(4):
+    for _ in range(33):
         assert stream.machine.take() == []
         stream.next()
     stream.collect()

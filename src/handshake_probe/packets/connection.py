@@ -78,7 +78,9 @@ class Connection:
         """Among the closed connections of a flow table, from 1; 0 while it is open."""
         self._device = Side(self.facts.from_device, is_device=True)
         self._cloud = Side(self.facts.from_cloud, is_device=False)
-        self._held: list[DirectedPiece] = []
+        # Pieces that may rest on bytes of the peer still awaited, each with the number up to which
+        # its sender acknowledged the peer.
+        self._held: dict[Direction, list[tuple[int, StreamPiece]]] = {d: [] for d in Direction}
         self._unanswered: list[tuple[int, int]] = []  # device's (end, time_ns)
 
     @property
@@ -141,12 +143,14 @@ class Connection:
         for direction, side in self._sides():
             if side.stream.waiting:
                 side.stream.tick(segment.time_ns)
-                self._release(direction, side, pieces)
+                self._hold(direction, side)
+        self._release(pieces)
         flags = segment.flags
         if not flags & _RST:
             sender.place_own(segment)
-            if flags & _ACK:
-                receiver.place_by_peer(segment.acknowledgment)
+        # A reset that refuses a SYN has the number 0 (RFC 9293 3.10.7.1) and may be captured first.
+        if flags & _ACK and not (flags & _RST and segment.sequence):
+            receiver.place_by_peer(segment.acknowledgment)
         facts.midstream = facts.midstream and not flags & _SYN
         options = read_options(segment.options)
         # A RST may answer a SYN before the sender's numbers are known: it stands at the start.
@@ -156,12 +160,14 @@ class Connection:
         sender.note_control(segment, position or 0, acknowledgment, options)
         if acknowledgment is not None and not flags & _RST:
             self._acknowledge(segment, acknowledgment)
-            self._release(self._direction(segment).other, receiver, pieces)
+            self._hold(self._direction(segment).other, receiver)
+            self._release(pieces)
         if position is None:
             sender.stream.end("rst", None, segment.frame, segment.time_ns)
         elif sender.is_plausible(position):
             self._take(sender, segment, position)
-        self._release(self._direction(segment), sender, pieces)
+        self._hold(self._direction(segment), sender, segment.frame, acknowledgment or 0)
+        self._release(pieces)
         facts.capped = facts.capped or sender.capped or sender.stream.capped
         self._settle()
         return pieces
@@ -204,7 +210,7 @@ class Connection:
         device, cloud = self._device, self._cloud
         if (
             self.facts.established_ns is None
-            or self._held
+            or any(self._held.values())
             or not device.settle()
             or not cloud.settle()
         ):
@@ -224,7 +230,8 @@ class Connection:
         for direction, side in self._sides():
             while side.stream.waiting:
                 side.stream.tick(_NEVER_NS)
-            self._release(direction, side, pieces)
+            self._hold(direction, side)
+        self._release(pieces)
         last: list[list[DirectedPiece]] = []
         for direction, side in self._sides():
             side.close()
@@ -313,24 +320,43 @@ class Connection:
         else:
             self._unanswered.clear()
 
-    def _release(self, direction: Direction, side: Side, pieces: list[DirectedPiece]) -> None:
-        """Pass on what became known of one stream, unless it may rest on bytes still awaited.
+    def _hold(
+        self, direction: Direction, side: Side, frame: int = 0, acknowledged: int = 0
+    ) -> None:
+        """Take what became known of one stream.
 
-        What a side sends may answer what its peer sent before. While bytes that the peer must
-        have sent are missing and may still turn up, the side's pieces are held back.
+        Args:
+            direction: of that stream.
+            side: its sender.
+            frame: of the segment that was just taken.
+            acknowledged: the peer's bytes that the segment acknowledges; its own may answer these.
         """
-        taken = side.stream.take()
-        if not taken and not self._held:
-            return
-        known = [(direction, piece) for piece in taken]
-        other = self._cloud if side is self._device else self._device
-        if other.stream.waiting or any(held == direction for held, _ in self._held):
-            self._held.extend(known)
-        else:
-            pieces.extend(known)
-        if self._held and not (side.stream.waiting or other.stream.waiting):
-            pieces.extend(self._held)
-            self._held.clear()
+        self._held[direction] += [
+            (acknowledged if piece.frame == frame else 0, piece) for piece in side.stream.take()
+        ]
+
+    def _release(self, pieces: list[DirectedPiece]) -> None:
+        """Pass on what is held, as far as it rests on nothing that may still turn up.
+
+        What a side sends may answer all it had acknowledged. While such bytes are missing and are
+        awaited, or are held themselves, it is held back.
+        """
+        device, cloud = self._held[Direction.DEVICE_TO_CLOUD], self._held[Direction.CLOUD_TO_DEVICE]
+        while device or cloud:
+            if device and not self._rests_on(self._cloud, cloud, device[0][0]):
+                pieces.append((Direction.DEVICE_TO_CLOUD, device.pop(0)[1]))
+            elif cloud and not self._rests_on(self._device, device, cloud[0][0]):
+                pieces.append((Direction.CLOUD_TO_DEVICE, cloud.pop(0)[1]))
+            elif self._device.stream.waiting or self._cloud.stream.waiting:
+                return
+            else:  # each acknowledges what the other has not said yet: one is forged
+                first = device if device[0][1].frame < cloud[0][1].frame else cloud
+                first[0] = 0, first[0][1]
+
+    def _rests_on(self, peer: Side, held: list[tuple[int, StreamPiece]], acknowledged: int) -> bool:
+        """Whether bytes of the peer below a number may still come, or come out of what is held."""
+        known = held[0][1].offset + 1 if held else peer.stream.following
+        return known < acknowledged and (bool(held) or peer.stream.waiting)
 
 
 def _same_error(one: Icmp, other: Icmp) -> bool:

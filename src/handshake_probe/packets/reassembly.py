@@ -22,8 +22,8 @@ from handshake_probe.packets.units import (
 BUFFER_LIMIT: Final = 1 << 20
 # Captures on several interfaces or queues show some frames late, so that an acknowledgment comes
 # before the bytes it acknowledges. Only after this many packets or this long they count as lost.
-_GRACE_PACKETS: Final = 3
-_GRACE_NS: Final = 200_000_000
+_GRACE_PACKETS: Final = 32
+_GRACE_NS: Final = 1_000_000_000
 _HISTORY: Final = 8192  # delivered bytes kept to recognise differing copies
 
 
@@ -107,6 +107,11 @@ class StreamReassembler:
     def waiting(self) -> bool:
         """Bytes that must have existed are missing, and may still turn up."""
         return self._grace is not None
+
+    @property
+    def following(self) -> int:
+        """The sequence number behind all that was delivered, or given up."""
+        return self._next
 
     @property
     def calm(self) -> bool:
