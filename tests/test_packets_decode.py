@@ -197,6 +197,12 @@ def test_arp() -> None:
     assert decoded == Arp(1, 1_000_000_000, 0, 1, b"\x02\0\0\0\0\x01", sender, target)
 
 
+@pytest.mark.parametrize("port", [4789, 37008])
+def test_an_answer_of_dns_to_the_port_of_a_tunnel_is_none(port: int) -> None:
+    decoded = decode(frame(bytes(ethernet() / ipv4() / inet.UDP(sport=53, dport=port) / b"dns")))
+    assert isinstance(decoded, Datagram)
+
+
 @pytest.mark.parametrize(
     ("packet", "reason"),
     [
@@ -205,7 +211,9 @@ def test_arp() -> None:
         (ethernet(type=40) / b"\xaa\xaa\x03\0\0\x0c\x20\0 of Cisco", "ethertype"),
         (ethernet() / ipv4(proto=47) / b"gre, of no interest", "tunnel"),
         (ethernet() / ipv4() / ipv4() / tcp(), "tunnel"),
-        (ethernet() / ipv4() / inet.UDP(dport=4789) / b"vxlan", "tunnel"),
+        (ethernet() / ipv4() / inet.UDP(sport=50000, dport=4789) / b"vxlan", "tunnel"),
+        (ethernet() / ipv4() / inet.UDP(sport=50000, dport=37008) / b"tzsp", "tunnel"),
+        (ethernet(type=0x8847) / b"\0\x01\x01\x40" / ipv4() / tcp(), "tunnel"),
         (ethernet() / ipv4(proto=50) / b"esp", "protocol"),
         (ethernet() / ipv4(ihl=4) / tcp(), "malformed"),
         (ethernet() / ipv4(len=19) / tcp(), "malformed"),

@@ -133,7 +133,7 @@ def _unread(capture: CaptureSeen, devices: int) -> Iterator[Finding]:
     if tunnelled and not devices:
         yield finding(
             "HP615",
-            f"{_count(tunnelled, 'frame')} hold a tunnel (GRE, VXLAN, IP in IP), left alone.",
+            f"{_count(tunnelled, 'frame')} hold a tunnel (GRE, VXLAN, MPLS, TZSP …), left alone.",
             [capture.id],
         )
 

@@ -28,7 +28,7 @@ SKIP_REASONS: Final = frozenset(
         "link_type",  # a link layer we do not read
         "ethertype",  # neither IP nor ARP
         "protocol",  # neither TCP, UDP nor ICMP; ARP of another network
-        "tunnel",  # GRE, IP in IP, VXLAN …: whatever is inside belongs to another path
+        "tunnel",  # GRE, IP in IP, VXLAN, MPLS …: whatever is inside belongs to another path
         "management",  # Wi-Fi frames that carry no packet
         "encrypted",  # Wi-Fi data whose key we do not have
         "aggregated",  # several Wi-Fi packets in one frame (A-MSDU)
@@ -40,6 +40,7 @@ SKIP_REASONS: Final = frozenset(
     }
 )
 _TUNNELS: Final = frozenset({4, 41, 47, 94, 97, 137})  # IPv4, IPv6, GRE, IPIP, EtherIP, MPLS
+_MPLS: Final = frozenset({0x8847, 0x8848})  # EtherTypes (RFC 5332)
 _TRANSPORTS: Final[dict[tuple[int, int], Callable[[Frame, LinkLayer, IpHeader], Packet | str]]] = {
     (4, TCP): read_tcp,
     (6, TCP): read_tcp,
@@ -170,7 +171,7 @@ class Decoder:
         elif link.ethertype == ARP:
             return read_arp(frame, link)
         else:
-            return "ethertype"
+            return "tunnel" if link.ethertype in _MPLS else "ethertype"
         if isinstance(ip, Fragment):
             whole = self._fragments.feed(ip, frame)
             if isinstance(whole, str):

@@ -14,7 +14,9 @@ _TCP: Final = struct.Struct(">HHIIBBH")
 _TCP_HEADER: Final = 20
 _UDP: Final = struct.Struct(">HHH")  # ports, length; a checksum follows
 _UDP_HEADER: Final = 8
-TUNNEL_PORTS: Final = frozenset({4789, 6081, 8472})  # VXLAN, Geneve, VXLAN as Linux first did it
+_FIRST_CLIENT_PORT: Final = 1024  # a tunnel's sender chooses its port as a client does
+# VXLAN, Geneve, VXLAN as Linux first did it, CAPWAP, TZSP (what a sniffer streams).
+TUNNEL_PORTS: Final = frozenset({4789, 6081, 8472, 5247, 37008})
 
 
 def read_tcp(frame: Frame, link: LinkLayer, ip: IpHeader) -> Segment | str:
@@ -60,7 +62,8 @@ def read_udp(frame: Frame, link: LinkLayer, ip: IpHeader) -> Datagram | str:
     source, destination, length = _UDP.unpack_from(data, start)
     if 0 < length < _UDP_HEADER:
         return "malformed"
-    if destination in TUNNEL_PORTS:
+    # A client may have one of these ports by chance: a server's answer to it is no tunnel.
+    if destination in TUNNEL_PORTS and source >= _FIRST_CLIENT_PORT:
         return "tunnel"
     end = min(start + length, ip.end) if length else ip.end
     payload = start + _UDP_HEADER

@@ -112,7 +112,7 @@ ENTRIES = (
         "HP615",
         "Traffic inside a tunnel",
         INFO,
-        "Packets inside GRE, VXLAN or IP-in-IP are not read.",
+        "Packets inside GRE, VXLAN, IP-in-IP, MPLS, CAPWAP or TZSP are not read.",
         "Frames of these protocols.",
         "Nothing.",
         "Capture inside the tunnel, on the device's own network.",
