@@ -173,3 +173,15 @@ def test_clocks_that_differ_change_no_verdict(late: str, shift: int, tmp_path: P
     ):
         told = analyzed(skewed, f"{name}.pcap", tmp_path, keys_of(f"{name}.keys"))
         assert told.verdict.cause == cause, name
+
+
+def test_clocks_far_apart_are_told_and_no_loss_is(tmp_path: Path) -> None:
+    def skewed(packets: Sequence[Packet]) -> Iterator[Frame]:
+        for frame, segment in packets:
+            up = segment is not None and segment.destination.port == CLOUD_PORT
+            yield frame._replace(time_ns=frame.time_ns + up * 3600 * 10**9)
+
+    told = analyzed(skewed, "wrong-server-key-brewskey-device-os-1.0.0.pcap", tmp_path)
+    assert told.verdict.cause == "inconclusive"
+    [text] = [finding.text for finding in told.findings if finding.code == "HP604"]
+    assert "out of order" in text

@@ -147,6 +147,17 @@ def test_acknowledged_hole_is_not_captured_after_a_second() -> None:
     assert stream.shown() == ["not_captured 6", "ghi"]
 
 
+def test_bytes_that_turn_up_after_the_grace_are_late_and_counted_once() -> None:
+    stream = Stream()
+    stream.send(7, b"ghi")
+    stream.acknowledge(10)
+    stream.machine.tick(1002 * MS)
+    for _ in range(2):
+        assert stream.send(3, b"cd") == 0
+    assert stream.finish() == ["not_captured 6", "ghi"]
+    assert (stream.facts.missing_bytes, stream.facts.late_bytes) == (6, 2)
+
+
 def test_late_bytes_fill_an_acknowledged_hole_within_the_grace() -> None:
     stream = Stream()
     stream.acknowledge(4)

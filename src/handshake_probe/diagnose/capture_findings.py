@@ -18,7 +18,7 @@ from handshake_probe.model.vocabulary import Confidence
 
 TEST_PATIENCE = 2.0  # seconds; what is unanswered at the capture's end may be answered yet
 # Reasons for which frames may hold a handshake all the same.
-UNREAD = ("link_type", "malformed", "truncated", "fragment", "encrypted", "tunnel")
+UNREAD = ("link_type", "malformed", "truncated", "fragment", "encrypted", "aggregated", "tunnel")
 
 
 def finding(
@@ -57,13 +57,13 @@ def capture_findings(
             f"{total} bytes of {_count(len(snapped), 'connection')} are missing.",
             [c.id for c in snapped[:8]],
         )
-    late = [c for c in connections if c.midstream]
-    if late:
+    begun = [c for c in connections if c.midstream]
+    if begun:
         yield finding(
             "HP603",
-            f"{_count(len(late), 'connection')} had begun before the capture: "
+            f"{_count(len(begun), 'connection')} had begun before the capture: "
             "without the key exchange nothing in them can be decrypted.",
-            [c.id for c in late[:8]],
+            [c.id for c in begun[:8]],
         )
     if capture.drops:
         yield finding("HP604", f"The capture dropped {capture.drops} frames.", [capture.id])
@@ -74,6 +74,15 @@ def capture_findings(
             f"Acknowledged bytes are missing in {_count(len(holes), 'connection')}: "
             "the capture lost them.",
             [c.id for c in holes[:8]],
+        )
+    late = [c for c in connections if c.from_device.late_bytes or c.from_cloud.late_bytes]
+    if late:
+        yield finding(
+            "HP604",
+            f"In {_count(len(late), 'connection')} bytes come long after their acknowledgment: the "
+            "capture's frames are out of order (two sources merged whose clocks differ).",
+            [c.id for c in late[:8]],
+            Confidence.LIKELY,
         )
     if any(c.capped for c in connections):
         yield finding(
@@ -144,7 +153,7 @@ def _count(number: int, noun: str) -> str:
 
 def _lost_by_capture(connection: ConnectionSeen) -> bool:
     for sent in (connection.from_device, connection.from_cloud):
-        unseen = sent.missing_bytes - sent.snapped_bytes
+        unseen = sent.missing_bytes - sent.snapped_bytes - sent.late_bytes
         if unseen > 0 and sent.acknowledged_up_to >= sent.claimed_up_to - 1:
             return True
     return False

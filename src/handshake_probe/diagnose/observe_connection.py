@@ -169,6 +169,7 @@ def _direction(facts: DirectionFacts) -> DirectionSeen:
         acknowledged_up_to=facts.acknowledged_up_to,
         missing_bytes=facts.missing_bytes,
         snapped_bytes=facts.snapped_bytes,
+        late_bytes=facts.late_bytes,
         retransmissions=len(again),
         unacknowledged_retransmissions=len(vain),
         first_retransmission=seconds((vain or again)[0].time_ns) if again else None,

@@ -61,6 +61,7 @@ class DirectionSeen(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_de
     acknowledged_up_to: int = 0  # one past the highest byte the peer acknowledged
     missing_bytes: int = 0
     snapped_bytes: int = 0
+    late_bytes: int = 0  # of the missing ones, captured too long after they were acknowledged
     retransmissions: int = 0
     unacknowledged_retransmissions: int = 0  # sent again while the peer had not acknowledged
     first_retransmission: float | None = None

@@ -56,6 +56,7 @@ class DirectionFacts:
     # not hold; counted when their gap is certain, so complete when the flow table has finished.
     missing_bytes: int = 0
     snapped_bytes: int = 0  # of these, cut off by the snap length
+    late_bytes: int = 0  # of the missing ones, captured too long after they were acknowledged
     duplicate_frames: int = 0  # the same packet captured twice
     conflicting_bytes: int = 0  # overlapping copies that differ from the first copy
     keepalives: int = 0

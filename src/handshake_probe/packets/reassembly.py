@@ -24,6 +24,7 @@ BUFFER_LIMIT: Final = 1 << 20
 # before the bytes it acknowledges. Only after this many packets or this long they count as lost.
 _GRACE_PACKETS: Final = 32
 _GRACE_NS: Final = 1_000_000_000
+_GAPS_KEPT: Final = 64  # to recognise bytes that turn up after all
 _HISTORY: Final = 8192  # delivered bytes kept to recognise differing copies
 
 
@@ -67,6 +68,7 @@ class StreamReassembler:
         "_ended",
         "_facts",
         "_finished",
+        "_gaps",
         "_grace",
         "_history",
         "_limit",
@@ -86,6 +88,7 @@ class StreamReassembler:
         self._claim_mark = self._acknowledge_mark = _NO_MARK
         self._lost_up_to = 0  # bytes below are not waited for
         self._aborted_at = 0  # the sender's RST: it sends nothing below again
+        self._gaps: list[tuple[int, int]] = []  # acknowledged, given up
         self._grace: _Grace | None = None
         self._end: _End | None = None
         self._ended = False
@@ -179,6 +182,8 @@ class StreamReassembler:
             self._advance(time_ns)
             return length
         captured_end = sequence + len(payload)
+        if self._gaps and sequence < self._next:
+            self._fill_late(sequence, captured_end)
         facts.conflicting_bytes += differing(
             self._next - len(self._history), self._history, sequence, payload
         )
@@ -304,6 +309,8 @@ class StreamReassembler:
         if start < arrived:
             self._next = arrived
             self._gap(start, GapReason.NOT_CAPTURED, self._acknowledge_mark)
+            if len(self._gaps) < _GAPS_KEPT:
+                self._gaps.append((start, arrived))
             start = arrived
         if start < end:
             self._next = end
@@ -311,6 +318,14 @@ class StreamReassembler:
             if following is not None:
                 mark = _Mark(following.frame, following.time_ns)
             self._gap(start, GapReason.NOT_SEEN, mark)
+
+    def _fill_late(self, start: int, end: int) -> None:
+        """Count the bytes of a gap that are captured after all, too late for the stream."""
+        left: list[tuple[int, int]] = []
+        for first, behind in self._gaps:
+            self._facts.late_bytes += max(0, min(end, behind) - max(start, first))
+            left += [(first, min(start, behind)), (max(end, first), behind)]
+        self._gaps = [(first, behind) for first, behind in left if first < behind]
 
     def _gap(self, start: int, reason: GapReason, mark: _Mark) -> None:
         """Emit the gap from `start` to the next byte to deliver."""

@@ -38,10 +38,12 @@ ENTRIES = (
         "HP604",
         "The capture lost frames",
         WARNING,
-        "Bytes are missing that their receiver acknowledged: the capture lost them.",
-        "Acknowledged sequence numbers without data.",
+        "Bytes are missing that their receiver acknowledged, or they come long after that: the "
+        "capture lost them, or its frames are out of order.",
+        "Acknowledged sequence numbers without data, or with data that comes later.",
         "Nothing.",
-        "Capture on a less busy interface, or with a larger buffer.",
+        "Capture on a less busy interface, or with a larger buffer; before two captures are "
+        "merged, set their clocks right (`editcap -t`).",
     ),
     entry(
         "HP605",
