@@ -70,6 +70,21 @@ def test_pcap(write: Callable[[bytes], Path], order: str, nano: bool) -> None:
     assert capture.interfaces == [CaptureInterface(0, None, 113, 96, None)]
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("cut", [0, 8, 20])
+def test_joined_pcap_files(write: Callable[[bytes], Path], order: str, cut: int) -> None:
+    """As `cat` joins them; read as one record, the second header is a frame of the year 2055."""
+    second = pcap([b"two"], order, nano=True, link=113)
+    frames, capture = read(write(pcap([b"one"]) + (second[:cut] if cut else second)))
+    assert frames[0] == Frame(1, 5000, 1, 0, b"one", 13)
+    if cut:
+        assert (len(frames), capture.truncated) == (1, True)
+        return
+    assert frames[1:] == [Frame(2, 5, 113, 1, b"two", 13)]
+    assert capture.damage is None
+    assert [item.link_type for item in capture.interfaces] == [1, 113]
+
+
 def test_upper_bits_of_the_link_type_are_no_part_of_it(write: Callable[[bytes], Path]) -> None:
     frames, _ = read(write(pcap([b"x"], link=0x5400_0001)))
     assert frames[0].link_type == 1

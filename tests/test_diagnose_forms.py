@@ -185,3 +185,12 @@ def test_clocks_far_apart_are_told_and_no_loss_is(tmp_path: Path) -> None:
     assert told.verdict.cause == "inconclusive"
     [text] = [finding.text for finding in told.findings if finding.code == "HP604"]
     assert "out of order" in text
+
+
+def test_recordings_joined_to_one_file_are_one_capture(tmp_path: Path) -> None:
+    names = ("healthy-brewskey-device-os-1.0.0.pcap", "healthy-vlan-tagged.pcap")
+    joined = tmp_path / "joined.pcap"
+    joined.write_bytes(b"".join((CAPTURES / name).read_bytes() for name in names))
+    told = pipeline.analyze(str(joined), keyring=NO_KEYS)
+    assert [device.verdict.cause for device in told.devices] == ["healthy", "healthy"]
+    assert not told.source.truncated

@@ -40,12 +40,26 @@ def read_pcap(
     Raises:
         DamageError: (while iterating) the file cannot be read further.
     """
+    return _records(source, buffer, facts, sieve, _begin(buffer, facts, sieve))
+
+
+def _begin(buffer: bytes, facts: CaptureFacts, sieve: Sieve | None) -> tuple[str, int, int]:
+    """Begin with a file header: byte order, nanoseconds per fraction unit, link type."""
     order, unit = MAGICS[buffer[:4]]
     link_type = describe_pcap(buffer, facts)
     if sieve is not None:
         sieve.begin(order)
         sieve.add_interface(link_type, unit)
-    return _records(source, buffer, facts, sieve, (order, unit, link_type))
+    return order, unit, link_type
+
+
+def _is_header(buffer: bytes, at: int) -> bool:
+    """Whether a file header lies where a record should: files that were joined with `cat`.
+
+    As a record it would be an empty frame of the year 2055.
+    """
+    magic = MAGICS.get(buffer[at : at + 4])
+    return magic is not None and buffer[at + 4 : at + 8] == struct.pack(magic[0] + "HH", 2, 4)
 
 
 def describe_pcap(buffer: bytes, facts: CaptureFacts) -> int:
@@ -53,7 +67,9 @@ def describe_pcap(buffer: bytes, facts: CaptureFacts) -> int:
     order, _ = MAGICS[buffer[:4]]
     snap_length, link_field = struct.unpack_from(order + "II", buffer, 16)
     link_type: int = link_field & 0xFFFF
-    facts.interfaces.append(CaptureInterface(0, None, link_type, snap_length, None))
+    facts.interfaces.append(
+        CaptureInterface(len(facts.interfaces), None, link_type, snap_length, None)
+    )
     return link_type
 
 
@@ -66,7 +82,7 @@ def _records(
 ) -> Generator[Frame, None, None]:
     order, unit, link_type = layout
     unpack = struct.Struct(order + "IIII").unpack_from
-    number = 0
+    number = interface = 0
     last = -1  # latest time
     base = 0  # file offset of buffer[0]
     at = HEADER_LENGTH
@@ -88,6 +104,18 @@ def _records(
                 raise DamageError(f"file ends inside frame {number + 1}", base, truncated=True)
             continue
         seconds, fraction, captured, length = unpack(buffer, at)
+        if not captured and _is_header(buffer, at):
+            if len(buffer) - at < HEADER_LENGTH:
+                base += at
+                buffer = source.more(buffer[at:], HEADER_LENGTH)
+                at = 0
+            if len(buffer) - at < HEADER_LENGTH:
+                raise DamageError("file ends inside a second file header", base, truncated=True)
+            order, unit, link_type = _begin(buffer[at : at + HEADER_LENGTH], facts, sieve)
+            unpack = struct.Struct(order + "IIII").unpack_from
+            interface += 1
+            at += HEADER_LENGTH
+            continue
         if captured > FRAME_LIMIT:
             raise DamageError(f"frame {number + 1} claims {captured} captured bytes", base + at)
         end = at + _RECORD + captured
@@ -107,4 +135,5 @@ def _records(
             facts.note_time(time_ns)
         data = buffer[at + _RECORD : end]
         at = end
-        yield Frame(number, time_ns, link_type, 0, data, length if length > captured else captured)
+        on_wire = length if length > captured else captured
+        yield Frame(number, time_ns, link_type, interface, data, on_wire)
