@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from frames import enhanced, interface, section
+from frames import SYN, enhanced, interface, section
 from handshake_probe import pipeline
 from handshake_probe.capture.inputs import CaptureInput
 from handshake_probe.keys.keyring import Keyring
@@ -194,3 +194,18 @@ def test_recordings_joined_to_one_file_are_one_capture(tmp_path: Path) -> None:
     told = pipeline.analyze(str(joined), keyring=NO_KEYS)
     assert [device.verdict.cause for device in told.devices] == ["healthy", "healthy"]
     assert not told.source.truncated
+
+
+def test_a_capture_that_pauses_behind_a_syn_accuses_no_network(tmp_path: Path) -> None:
+    """Two captures merged, an hour apart: the first ends when the device tries again."""
+
+    def paused(packets: Sequence[Packet]) -> Iterator[Frame]:
+        begun = [frame.number for frame, segment in packets if segment and segment.flags == SYN]
+        for frame, _ in packets:
+            if frame.number <= begun[1]:
+                yield frame
+        yield packets[0][0]._replace(time_ns=packets[-1][0].time_ns + 3600 * 10**9)
+
+    told = analyzed(paused, "wrong-server-key-brewskey-device-os-1.0.0.pcap", tmp_path)
+    assert told.verdict.cause == "inconclusive"
+    assert set(told.verdict.candidates) >= KEY_CAUSES

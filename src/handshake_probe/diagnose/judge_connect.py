@@ -153,6 +153,7 @@ def judge_connect(case: Case) -> Judgement:
             f"One connection attempt to {connection.cloud}, not repeated: either nothing answers, "
             "or the capture lost the answer that kept the device from asking again.",
             "A longer capture: a device whose attempts are dropped tries again and again.",
+            capture_ended=case.siblings.once(_unanswered) < len(case.siblings),
         )
     if case.siblings.once(_given_up_at_once):
         return undecided(
@@ -176,8 +177,19 @@ def judge_connect(case: Case) -> Judgement:
 
 
 def _asked_once(case: Case) -> bool:
-    """Whether the device sent one SYN only, in all its attempts: TCP repeats an unanswered one."""
-    return case.siblings.once(_syns) == 1
+    """Whether one SYN only remained unanswered, in all its attempts: TCP repeats such a one.
+
+    Where other attempts got an answer, it most likely is the last the capture holds before a pause.
+    """
+    return case.siblings.once(_unanswered_syns) == 1
+
+
+def _unanswered(connections: Group[ConnectionSeen]) -> int:
+    return sum(c.stage is Stage.TCP_SYN for c in connections)
+
+
+def _unanswered_syns(connections: Group[ConnectionSeen]) -> int:
+    return _syns(Group([c for c in connections if c.stage is Stage.TCP_SYN]))
 
 
 def _given_up_at_once(connections: Group[ConnectionSeen]) -> bool:
