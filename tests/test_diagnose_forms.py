@@ -209,3 +209,11 @@ def test_a_capture_that_pauses_behind_a_syn_accuses_no_network(tmp_path: Path) -
     told = analyzed(paused, "wrong-server-key-brewskey-device-os-1.0.0.pcap", tmp_path)
     assert told.verdict.cause == "inconclusive"
     assert set(told.verdict.candidates) >= KEY_CAUSES
+
+
+def test_a_filter_on_syns_leaves_everything_open(tmp_path: Path) -> None:
+    with_syns = frames_with(lambda segment: bool(segment.flags & TcpFlags.SYN))
+    told = analyzed(with_syns, "wrong-server-key-brewskey-device-os-1.0.0.pcap", tmp_path)
+    assert told.verdict.cause == "inconclusive"
+    assert set(told.verdict.candidates) >= KEY_CAUSES
+    assert "HP616" in {finding.code for finding in told.findings}

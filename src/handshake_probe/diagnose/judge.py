@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from handshake_probe.diagnose.case import Case
-from handshake_probe.diagnose.judge_connect import blocking_icmp, judge_connect, judge_icmp
+from handshake_probe.diagnose.judge_connect import judge_connect
 from handshake_probe.diagnose.judge_credentials import judge_credentials
 from handshake_probe.diagnose.judge_hello import judge_hello
+from handshake_probe.diagnose.judge_icmp import blocking_icmp, judge_icmp
 from handshake_probe.diagnose.judge_identity import judge_identity
 from handshake_probe.diagnose.judge_nonce import (
     judge_foreign_nonce,

@@ -7,103 +7,16 @@ from operator import attrgetter
 
 from handshake_probe.diagnose.case import Case
 from handshake_probe.diagnose.group import Group
+from handshake_probe.diagnose.judge_icmp import blocking_icmp, judge_icmp
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, frames, undecided
 from handshake_probe.diagnose.resets import Origin
-from handshake_probe.diagnose.topology import blocker_from_icmp, host_of
-from handshake_probe.model.observations import ConnectionSeen, ControlSeen, IcmpSeen
+from handshake_probe.diagnose.topology import host_of
+from handshake_probe.diagnose.unseen import REPEAT_OVERDUE, UNFILTERED
+from handshake_probe.model.observations import ConnectionSeen, ControlSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, EndedBy, Mechanism, Stage
 
 # A device waits 5 s or longer for the answer to a SYN, and repeats it after 1 or 3 s.
 SYN_WAITED = 2.5
-# ICMP codes that say "policy" in so many words (RFC 792, 1812, 4443).
-PROHIBITED = {(4, 3, 9), (4, 3, 10), (4, 3, 13), (6, 1, 1), (6, 1, 5), (6, 1, 6)}
-ICMP_WORDS = {
-    (4, 3, 0): "network unreachable",
-    (4, 3, 1): "host unreachable",
-    (4, 3, 2): "protocol unreachable",
-    (4, 3, 3): "port unreachable",
-    (4, 3, 9): "network administratively prohibited",
-    (4, 3, 10): "host administratively prohibited",
-    (4, 3, 13): "communication administratively prohibited",
-    (6, 1, 0): "no route to destination",
-    (6, 1, 1): "administratively prohibited",
-    (6, 1, 3): "address unreachable",
-    (6, 1, 4): "port unreachable",
-    (6, 1, 5): "source address failed policy",
-    (6, 1, 6): "reject route",
-}
-# Codes a filter's default "reject" sends: they refuse a port although the host is there.
-REJECTS = {(4, 3, 2), (4, 3, 3), (6, 1, 4)}
-
-
-def blocking_icmp(case: Case) -> IcmpSeen | None:
-    """The first ICMP error that ends a connection (time exceeded and path MTU do not count)."""
-    unreachable = {4: 3, 6: 1}
-    established, sent = case.connection.established, case.connection.from_device
-    pending = sent.first_retransmission if sent.unacknowledged_retransmissions else sent.last_data
-    pending = pending or 0.0
-    return next(
-        (
-            message
-            for message in case.connection.icmp
-            if (established is None or message.time > established)
-            and message.time >= pending
-            and message.type == unreachable[message.version]
-            and not (message.version == 4 and message.code == 4)
-        ),
-        None,
-    )
-
-
-def judge_icmp(case: Case, message: IcmpSeen) -> Judgement:
-    """An ICMP error refused a packet of this connection."""
-    key = (message.version, message.type, message.code)
-    word = ICMP_WORDS.get(key, f"unreachable, code {message.code}")
-    cloud = host_of(case.connection.cloud)
-    evidence = (case.connection.id, *frames(message.frame))
-    numbers = f"ICMP type {message.type} code {message.code}"
-    prohibited = key in PROHIBITED
-    if message.source == cloud and not prohibited:
-        clue = Clue("HP501", f"{cloud} itself answers with {numbers}, {word}.", evidence)
-        return undecided(
-            (Cause.SERVER_FAULT, Cause.NETWORK_BLOCKED),
-            Mechanism.ICMP_UNREACHABLE,
-            clue,
-            f"The cloud's own address {cloud} refuses the connection ({word}): "
-            "its service is not running, or a firewall in front of it speaks in its name.",
-            "Check on the cloud's host that its service listens and its firewall lets TCP in.",
-        )
-    clue = Clue(
-        "HP113",
-        f"{message.source} refuses the connection to {case.connection.cloud}: {numbers}, {word}.",
-        evidence,
-        Confidence.PROVEN if prohibited or key in REJECTS else Confidence.LIKELY,
-    )
-    blocker = blocker_from_icmp(
-        message.source,
-        message.ttl,
-        on_device_link=case.topology.on_device_link(case.connection) and message.version == 4,
-    )
-    own = message.source == cloud
-    place = "itself, or a firewall in its name," if own else "on the way to the cloud"
-    if prohibited or key in REJECTS:
-        return caused(
-            Cause.NETWORK_BLOCKED,
-            Mechanism.ICMP_PROHIBITED,
-            clue,
-            f"{message.source} {place} refuses the connection by policy ({word}).",
-            others=(Cause.SERVER_FAULT,) if own else (),
-            blocker=blocker,
-        )
-    return caused(
-        Cause.NETWORK_BLOCKED,
-        Mechanism.ICMP_UNREACHABLE,
-        clue,
-        f"{message.source} on the way to the cloud says it cannot be reached ({word}).",
-        others=(Cause.SERVER_FAULT,),
-        assumption="that the cloud's host is up; if it is down, its last router says the same",
-        blocker=blocker,
-    )
 
 
 def judge_connect(case: Case) -> Judgement:
@@ -259,11 +172,31 @@ def _refused(case: Case, reset: ControlSeen) -> Judgement:
     )
 
 
+def _established_unseen(evidence: tuple[str, ...], waited: float) -> Judgement:
+    """A SYN/ACK that nobody confirms is sent again: the confirmation was left out."""
+    return undecided(
+        tuple(cause for cause in Cause if cause not in (Cause.INCONCLUSIVE, Cause.UNCLAIMED)),
+        Mechanism.CAPTURE_INCOMPLETE,
+        Clue(
+            "HP616",
+            f"For {waited:.0f} s nothing acknowledges the SYN/ACK, and nobody repeats himself: the "
+            "capture lacks the rest of the connection.",
+            evidence,
+        ),
+        "The cloud accepts the connection, and the capture does not hold what follows.",
+        UNFILTERED,
+        capture_ended=True,
+    )
+
+
 def _syn_ack_lost(case: Case, syns: list[ControlSeen], answers: list[ControlSeen]) -> Judgement:
     connection = case.connection
     evidence = (connection.id, *frames(answers[0].frame, answers[-1].frame))
     asked_again = any(syn.frame > answers[0].frame for syn in syns)
     if len(answers) < 2 and not asked_again:
+        waited = connection.capture_end - answers[0].time
+        if waited >= REPEAT_OVERDUE:
+            return _established_unseen(evidence, waited)
         return undecided(
             (Cause.HEALTHY, Cause.NETWORK_BLOCKED, Cause.DEVICE_FAULT),
             Mechanism.CAPTURE_TOO_SHORT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from heapq import merge
 from typing import Final, Self
 
+from handshake_probe.packets.causal import CausalOrder, DirectedPiece
 from handshake_probe.packets.path import PathFacts
 from handshake_probe.packets.plain import PlainConnection
 from handshake_probe.packets.side import LIST_LIMIT, Side
@@ -15,11 +16,9 @@ from handshake_probe.packets.units import (
     Icmp,
     Segment,
     StreamData,
-    StreamPiece,
     TcpFlags,
 )
 
-DirectedPiece = tuple[Direction, StreamPiece]
 _COPY_NS: Final = 5_000_000
 _NEVER_NS: Final = 1 << 64  # later than any capture time
 _TIMED: Final = 64  # stretches of bytes whose acknowledgment is timed at once
@@ -35,7 +34,7 @@ class Connection:
     `facts` grows with every segment and is complete after `finish`.
     """
 
-    __slots__ = ("_cloud", "_device", "_held", "_unanswered", "facts", "rank")
+    __slots__ = ("_cloud", "_device", "_order", "_unanswered", "facts", "rank")
 
     def __init__(
         self,
@@ -78,9 +77,7 @@ class Connection:
         """Among the closed connections of a flow table, from 1; 0 while it is open."""
         self._device = Side(self.facts.from_device, is_device=True)
         self._cloud = Side(self.facts.from_cloud, is_device=False)
-        # Pieces that may rest on bytes of the peer still awaited, each with the number up to which
-        # its sender acknowledged the peer.
-        self._held: dict[Direction, list[tuple[int, StreamPiece]]] = {d: [] for d in Direction}
+        self._order = CausalOrder(self._device.stream, self._cloud.stream)
         self._unanswered: list[tuple[int, int]] = []  # device's (end, time_ns)
 
     @property
@@ -143,8 +140,8 @@ class Connection:
         for direction, side in self._sides():
             if side.stream.waiting:
                 side.stream.tick(segment.time_ns)
-                self._hold(direction, side)
-        self._release(pieces)
+                self._order.hold(direction)
+        pieces += self._order.release()
         flags = segment.flags
         if not flags & _RST:
             sender.place_own(segment)
@@ -160,14 +157,14 @@ class Connection:
         sender.note_control(segment, position or 0, acknowledgment, options)
         if acknowledgment is not None and not flags & _RST:
             self._acknowledge(segment, acknowledgment)
-            self._hold(self._direction(segment).other, receiver)
-            self._release(pieces)
+            self._order.hold(self._direction(segment).other)
+            pieces += self._order.release()
         if position is None:
             sender.stream.end("rst", None, segment.frame, segment.time_ns)
         elif sender.is_plausible(position):
             self._take(sender, segment, position)
-        self._hold(self._direction(segment), sender, segment.frame, acknowledgment or 0)
-        self._release(pieces)
+        self._order.hold(self._direction(segment), segment.frame, acknowledgment or 0)
+        pieces += self._order.release()
         facts.capped = facts.capped or sender.capped or sender.stream.capped
         self._settle()
         return pieces
@@ -210,7 +207,7 @@ class Connection:
         device, cloud = self._device, self._cloud
         if (
             self.facts.established_ns is None
-            or any(self._held.values())
+            or self._order.holds
             or not device.settle()
             or not cloud.settle()
         ):
@@ -230,8 +227,8 @@ class Connection:
         for direction, side in self._sides():
             while side.stream.waiting:
                 side.stream.tick(_NEVER_NS)
-            self._hold(direction, side)
-        self._release(pieces)
+            self._order.hold(direction)
+        pieces += self._order.release()
         last: list[list[DirectedPiece]] = []
         for direction, side in self._sides():
             side.close()
@@ -319,44 +316,6 @@ class Connection:
             self._unanswered.append((end, time_ns))
         else:
             self._unanswered.clear()
-
-    def _hold(
-        self, direction: Direction, side: Side, frame: int = 0, acknowledged: int = 0
-    ) -> None:
-        """Take what became known of one stream.
-
-        Args:
-            direction: of that stream.
-            side: its sender.
-            frame: of the segment that was just taken.
-            acknowledged: the peer's bytes that the segment acknowledges; its own may answer these.
-        """
-        self._held[direction] += [
-            (acknowledged if piece.frame == frame else 0, piece) for piece in side.stream.take()
-        ]
-
-    def _release(self, pieces: list[DirectedPiece]) -> None:
-        """Pass on what is held, as far as it rests on nothing that may still turn up.
-
-        What a side sends may answer all it had acknowledged. While such bytes are missing and are
-        awaited, or are held themselves, it is held back.
-        """
-        device, cloud = self._held[Direction.DEVICE_TO_CLOUD], self._held[Direction.CLOUD_TO_DEVICE]
-        while device or cloud:
-            if device and not self._rests_on(self._cloud, cloud, device[0][0]):
-                pieces.append((Direction.DEVICE_TO_CLOUD, device.pop(0)[1]))
-            elif cloud and not self._rests_on(self._device, device, cloud[0][0]):
-                pieces.append((Direction.CLOUD_TO_DEVICE, cloud.pop(0)[1]))
-            elif self._device.stream.waiting or self._cloud.stream.waiting:
-                return
-            else:  # each acknowledges what the other has not said yet: one is forged
-                first = device if device[0][1].frame < cloud[0][1].frame else cloud
-                first[0] = 0, first[0][1]
-
-    def _rests_on(self, peer: Side, held: list[tuple[int, StreamPiece]], acknowledged: int) -> bool:
-        """Whether bytes of the peer below a number may still come, or come out of what is held."""
-        known = held[0][1].offset + 1 if held else peer.stream.following
-        return known < acknowledged and (bool(held) or peer.stream.waiting)
 
 
 def _same_error(one: Icmp, other: Icmp) -> bool:

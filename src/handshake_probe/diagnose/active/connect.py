@@ -14,7 +14,7 @@ from handshake_probe.diagnose.active.where import (
     locate,
     place,
 )
-from handshake_probe.diagnose.judge_connect import ICMP_WORDS, PROHIBITED, REJECTS
+from handshake_probe.diagnose.judge_icmp import ICMP_WORDS, PROHIBITED, REJECTS
 from handshake_probe.diagnose.judgement import Clue, Judgement, caused, undecided
 from handshake_probe.diagnose.resets import Origin, ResetOrigin, reset_origin
 from handshake_probe.diagnose.topology import host_of
