@@ -128,9 +128,18 @@ def _by_id(
 
 def _at_the_same_time(named: Sequence[ConnectionSeen], unnamed: Sequence[ConnectionSeen]) -> bool:
     """Whether a device went on talking when somebody else's connection had begun."""
-    began = sorted(c.first_frame for c in unnamed)
-    talks = ((c.first_frame, c.device_records.last_frame or 0) for c in named)
+    began = sorted(map(_began, unnamed))
+    talks = ((_began(c), c.device_records.last_frame or 0) for c in named)
     return any(bisect_right(began, last) > bisect_right(began, first) for first, last in talks)
+
+
+def _began(connection: ConnectionSeen) -> int:
+    """The frame with which the device itself began.
+
+    Where two captures are merged whose clocks differ, the cloud's answer may come before it.
+    """
+    syns = (c.frame for c in connection.controls if c.sender == "device" and c.flags == "SYN")
+    return next(syns, connection.first_frame)
 
 
 def _apart(connections: Sequence[ConnectionSeen]) -> list[list[ConnectionSeen]]:
@@ -150,7 +159,7 @@ def _apart(connections: Sequence[ConnectionSeen]) -> list[list[ConnectionSeen]]:
             failed.append(connection)
         else:
             number = len(devices)
-            if talked and talked[0][0] < connection.first_frame:
+            if talked and talked[0][0] < _began(connection):
                 _, number = heappop(talked)
             else:
                 devices.append([])
