@@ -149,7 +149,7 @@ def _apart(connections: Sequence[ConnectionSeen]) -> list[list[ConnectionSeen]]:
     takes. All that fails is then a further one's: nothing tells whose it is, and no session may
     hide it.
     """
-    if not _at_the_same_time(connections, connections):
+    if len(connections) < 2 or not _at_the_same_time(connections, connections):
         return [list(connections)] if connections else []
     devices: list[list[ConnectionSeen]] = []
     talked: list[tuple[int, int]] = []  # a heap: until which frame, and which of them
