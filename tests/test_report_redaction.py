@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin
 
 import msgspec
 import pytest
@@ -193,6 +196,26 @@ def test_a_named_secret_is_taken_out(text: str) -> None:
     assert secrets.scrubbed(text).endswith(secrets.REMOVED)
 
 
+PIECES = [*SECRETS.values(), ID, "0" * 64, "a1", "/", "+", "G", "é", "\u017f", " ", "=", ".", "_"]
+PIECES += ['"', "\\", "Token", "sessionid", "SID", "api_key", "bearer", "http://x/", "?q=1"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
+def test_the_quick_search_takes_out_what_every_pattern_finds(text: str) -> None:
+    clean = text
+    for pattern in (*secrets._SECRETS.values(), *secrets._IN_RUNS.values()):
+        clean = pattern.sub(secrets.REMOVED, clean)
+    found = clean != text
+    clean = secrets._QUERY.sub(rf"\1?{secrets.REMOVED}", clean)
+    clean = secrets._NAMED.sub(rf"\1{secrets.REMOVED}", clean)
+    assert secrets.scrubbed(text) == clean
+    if found:
+        with pytest.raises(secrets.SecretFound):
+            secrets.inspect(text, public=False)
+    else:
+        secrets.inspect(text, public=False)
+
+
 def test_what_is_no_secret_stays() -> None:
     text = f"{'0' * 64} sha256:6e55ada3668b8e18 a session: both sides; token ring; {ID}"
     assert secrets.scrubbed(text) == text
@@ -214,6 +237,67 @@ def test_secrets_in_any_field_are_taken_out() -> None:
             text = to_json(redacted([dirty], level)[0]).decode()
             secrets.inspect(text, public=False)
             assert secret not in json.loads(text)["source"]["path"], name
+
+
+def filled(annotation: Any) -> Any:
+    """A value of this type in which every string is a token."""
+    if annotation is str:
+        return TOKEN
+    arguments = [a for a in get_args(annotation) if a is not NoneType]
+    match get_origin(annotation):
+        case None if issubclass(annotation, msgspec.Struct):
+            fields = msgspec.structs.fields(annotation)
+            return annotation(**{field.name: filled(field.type) for field in fields})
+        case None:
+            return next(iter(annotation)) if issubclass(annotation, StrEnum) else annotation(1)
+        case kind if kind is list:
+            return [filled(item) for item in unions(arguments[0])]
+        case kind if kind is dict:
+            return {TOKEN: filled(arguments[1])}
+    return filled(next((a for a in arguments if a is str), arguments[0]))
+
+
+def unions(annotation: Any) -> list[Any]:
+    """All types of a list's items: every kind of observation."""
+    return list(get_args(annotation)) if get_origin(annotation) is UnionType else [annotation]
+
+
+@pytest.mark.parametrize("level", Level)
+def test_no_string_of_any_kind_is_passed_over(level: Level) -> None:
+    dirty = filled(Measurement)
+    assert to_json(dirty).count(TOKEN.encode()) > 150  # strings are everywhere in it
+    dirty = msgspec.structs.replace(dirty, redaction=None)
+    assert TOKEN not in to_json(redacted([dirty], level)[0]).decode()
+
+
+NAMES = st.lists(
+    st.lists(st.sampled_from(["a", "B", "-", ".", " ", "'", "é", "[", "İ"]), max_size=5).map(
+        "".join
+    )
+)
+
+
+@given(NAMES, st.lists(st.sampled_from([*"aBb-. 'é[İ,"]), max_size=30).map("".join))
+def test_every_name_is_found_as_if_each_were_looked_for(names: list[str], text: str) -> None:
+    hide = Pseudonyms()
+    expected = text
+    for name in names:
+        hide.hide(name, "#")
+    for name in sorted(
+        {name.lower() for name in names if len(name) > 2}, key=lambda n: (-len(n), n)
+    ):
+        if name in text.lower():
+            whole = rf"(?i)(?<![\w-]){re.escape(name)}(?![\w-])"
+            expected = re.sub(whole, "#", expected)
+    assert hide.text(text) == expected
+
+
+def test_the_names_of_a_fleet_are_not_looked_for_one_by_one() -> None:
+    hide = Pseudonyms()
+    for number in range(3000):
+        hide.hide(f"photon of room {number}", f"[{number}]")
+    assert hide.text("photon of room 1234, photon of room 12") == "[1234], [12]"
+    assert max(map(len, hide._by_word.values())) < 10
 
 
 @pytest.mark.parametrize(

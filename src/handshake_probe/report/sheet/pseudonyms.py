@@ -27,6 +27,7 @@ _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?(?![\w]|\.\d)
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:/\d{1,3})?(?![\w:])")
 _DEVICE_ID = re.compile(r"(?<![0-9a-zA-Z])[0-9a-fA-F]{24}(?![0-9a-zA-Z])")
 _SHORTEST = 3  # of a name that is looked for in other texts
+_WORD = re.compile(r"[\w-]+")
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -40,6 +41,7 @@ class Pseudonyms:
         self._subnets: dict[int, int] = {}
         self._macs: dict[str, str] = {}
         self._names: dict[str, str] = {}
+        self._by_word: dict[str, list[str]] = {}  # names by one of their words; "": of none
 
     def host_name(self, name: str) -> str:
         """A DNS name: the cloud's stay, the others become `host1.example`."""
@@ -47,12 +49,14 @@ class Pseudonyms:
         known = any(bare == k or bare.endswith(f".{k}") for k in _KNOWN_NAMES)
         if not bare or known or is_particle_name(bare):
             return name
-        return self._names.setdefault(bare, f"host{self._next('name')}.example")
+        if bare not in self._names:
+            self._add(bare, f"host{self._next('name')}.example")
+        return self._names[bare]
 
     def hide(self, name: str, stand_in: str) -> None:
         """Have a name replaced wherever it stands in a text."""
-        if len(name) >= _SHORTEST:
-            self._names.setdefault(name.lower(), stand_in)
+        if len(name) >= _SHORTEST and name.lower() not in self._names:
+            self._add(name.lower(), stand_in)
 
     def address(self, text: str) -> str:
         """An address, with its network and without its host; not an address: as it is."""
@@ -90,11 +94,26 @@ class Pseudonyms:
         text = _DEVICE_ID.sub(lambda found: self.device_id(found[0]), text)
         text = _IPV4.sub(lambda found: self.address(found[0]), text)
         text = _IPV6.sub(lambda found: self.address(found[0]), text)
-        for name, stand_in in self._names.items():
-            if name in text.lower():
-                pattern = rf"(?i)(?<![\w-]){re.escape(name)}(?![\w-])"
-                text = re.sub(pattern, lambda _, s=stand_in: s, text)  # type: ignore[misc]
+        for name in self._names_in(text.lower()):
+            pattern = rf"(?i)(?<![\w-]){re.escape(name)}(?![\w-])"
+            text = re.sub(pattern, lambda _, s=self._names[name]: s, text)  # type: ignore[misc]
         return text
+
+    def _names_in(self, text: str) -> list[str]:
+        """The names that stand in a text, longest first: one may be a part of another.
+
+        A name stands between words, so its own words are whole words of the text: only names of
+        those words are looked for, however many devices there are.
+        """
+        words = {"", *_WORD.findall(text)}
+        near = [name for word in words for name in self._by_word.get(word, ())]
+        return sorted((name for name in near if name in text), key=lambda name: (-len(name), name))
+
+    def _add(self, name: str, stand_in: str) -> None:
+        self._names[name] = stand_in
+        own = _WORD.findall(name)  # the rarest so far: many may be called "photon …"
+        word = min(own, key=lambda word: len(self._by_word.get(word, ())), default="")
+        self._by_word.setdefault(word, []).append(name)
 
     def _next(self, kind: object) -> int:
         return next(self._numbers.setdefault(kind, count(1)))

@@ -16,44 +16,8 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from handshake_probe.model.measurement import (
-    ASKED,
-    ConnectionReport,
-    DeviceReport,
-    EventEntry,
-    Finding,
-    KeyUsed,
-    Measurement,
-    Source,
-    Verdict,
-)
-from handshake_probe.model.observations import (
-    ConnectionSeen,
-    CredentialsSeen,
-    DirectionSeen,
-    DnsSeen,
-    HostSeen,
-    IcmpSeen,
-    InternetTestSeen,
-    KeyTest,
-    NonceSeen,
-    PresenceSeen,
-    SessionSeen,
-)
-from handshake_probe.model.probed import (
-    DnsProbed,
-    FirstBytes,
-    HandshakeProbed,
-    HopProbed,
-    IcmpAnswer,
-    IdleProbed,
-    PacketsRecorded,
-    ReplayProbed,
-    TcpProbed,
-    UdpProbed,
-    VantageSeen,
-)
-from handshake_probe.model.symptoms import DeviceLogSeen, LedSeen, LogAttempt
+from handshake_probe.model.measurement import ASKED, Measurement
+from handshake_probe.report.sheet.fields import What, text_fields
 from handshake_probe.report.sheet.pseudonyms import Pseudonyms
 from handshake_probe.report.sheet.secrets import REMOVED, scrubbed
 
@@ -70,99 +34,6 @@ class Level(StrEnum):
 
     IT = "it"  # the people who run the network: addresses and hardware addresses are told
     PUBLIC = "public"  # a forum, a public ticket
-
-
-class What(StrEnum):
-    """What a field of a document holds, where that decides what becomes of it."""
-
-    SECRET = "secret"  # never told
-    ENDPOINT = "endpoint"
-    ADDRESS = "address"
-    NETWORK = "network"
-    MAC = "hardware address"
-    DEVICE_ID = "device id"
-    HOST_NAME = "host name"
-    PRIVATE_NAME = "private name"  # of a person's own network or device
-    FILE = "file"
-    FOREIGN = "foreign text"  # as it came over the wire
-    JUDGED = "judged"  # prose of an earlier judgement, which the next one writes anew
-
-
-_FIELDS: dict[tuple[type, str], What] = {
-    (EventEntry, "message"): What.SECRET,
-    (ConnectionReport, "messages"): What.SECRET,
-    (SessionSeen, "hello_seed"): What.SECRET,
-    (ConnectionReport, "device"): What.ENDPOINT,
-    (ConnectionReport, "cloud"): What.ENDPOINT,
-    (ConnectionSeen, "device"): What.ENDPOINT,
-    (ConnectionSeen, "cloud"): What.ENDPOINT,
-    (TcpProbed, "target"): What.ENDPOINT,
-    (HopProbed, "target"): What.ENDPOINT,
-    (UdpProbed, "target"): What.ENDPOINT,
-    (IdleProbed, "target"): What.ENDPOINT,
-    (HandshakeProbed, "target"): What.ENDPOINT,
-    (ReplayProbed, "target"): What.ENDPOINT,
-    (DeviceLogSeen, "address"): What.ADDRESS,
-    (DeviceLogSeen, "device"): What.ADDRESS,
-    (DeviceLogSeen, "device_id"): What.DEVICE_ID,
-    (DeviceLogSeen, "path"): What.FILE,
-    (DnsProbed, "addresses"): What.ADDRESS,
-    (DnsProbed, "resolver"): What.ADDRESS,
-    (DnsProbed, "second_answer"): What.ADDRESS,
-    (DnsSeen, "addresses"): What.ADDRESS,
-    (DnsSeen, "host"): What.ADDRESS,
-    (DnsSeen, "server"): What.ADDRESS,
-    (HostSeen, "address"): What.ADDRESS,
-    (IcmpAnswer, "source"): What.ADDRESS,
-    (IcmpSeen, "source"): What.ADDRESS,
-    (InternetTestSeen, "host"): What.ADDRESS,
-    (LedSeen, "device"): What.ADDRESS,
-    (LogAttempt, "cloud"): What.ADDRESS,
-    (PresenceSeen, "host"): What.ADDRESS,
-    (VantageSeen, "address"): What.ADDRESS,
-    (VantageSeen, "device"): What.ADDRESS,
-    (VantageSeen, "gateway"): What.ADDRESS,
-    (VantageSeen, "network"): What.NETWORK,
-    (VantageSeen, "resolver_stub"): What.ADDRESS,
-    (VantageSeen, "resolvers"): What.ADDRESS,
-    (DirectionSeen, "link_source"): What.MAC,
-    (HostSeen, "mac"): What.MAC,
-    (DeviceReport, "device_id"): What.DEVICE_ID,
-    (KeyUsed, "device_id"): What.DEVICE_ID,
-    (KeyTest, "device_id"): What.DEVICE_ID,
-    (PresenceSeen, "device_id"): What.DEVICE_ID,
-    (HandshakeProbed, "device_id"): What.DEVICE_ID,
-    (DnsSeen, "name"): What.HOST_NAME,
-    (DnsSeen, "aliases"): What.HOST_NAME,
-    (DnsProbed, "name"): What.HOST_NAME,
-    (DnsProbed, "aliases"): What.HOST_NAME,
-    (DeviceReport, "name"): What.PRIVATE_NAME,
-    (HostSeen, "name"): What.PRIVATE_NAME,
-    (VantageSeen, "wifi"): What.PRIVATE_NAME,
-    (Source, "path"): What.FILE,
-    (KeyUsed, "source"): What.FILE,
-    (PacketsRecorded, "file"): What.FILE,
-    (NonceSeen, "excerpt"): What.FOREIGN,
-    (CredentialsSeen, "excerpt"): What.FOREIGN,
-    (FirstBytes, "excerpt"): What.FOREIGN,
-    (EventEntry, "note"): What.FOREIGN,
-    (Finding, "text"): What.JUDGED,
-    (Verdict, "summary"): What.JUDGED,
-    (Verdict, "next_steps"): What.JUDGED,
-    (Verdict, "settles"): What.JUDGED,
-    (Verdict, "assumption"): What.JUDGED,
-}
-# What stands in required fields for a value that is none.
-_NOTHING = {
-    (PresenceSeen, "device_id"): "unknown",
-    (HandshakeProbed, "device_id"): "unknown",
-    (DnsSeen, "host"): "0.0.0.0",
-    (DnsSeen, "server"): "0.0.0.0",
-    (IcmpAnswer, "source"): "0.0.0.0",
-    (IcmpSeen, "source"): "0.0.0.0",
-    (InternetTestSeen, "host"): "0.0.0.0",
-    (PresenceSeen, "host"): "0.0.0.0",
-}
 
 
 class _Text(NamedTuple):
@@ -210,32 +81,40 @@ class _Change:
         self._probe = measurement.kind in ASKED
         self._level = level
         self._pseudonyms = pseudonyms
+        self._texts: dict[tuple[str, What | None, str | None], str | None] = {}  # most come again
 
     def value(self, value: Any, what: What | None, nothing: str | None = None) -> Any:
+        if value is None:
+            return None
         if what is What.SECRET:
             return [] if isinstance(value, list) else None
+        if isinstance(value, str):
+            return value if isinstance(value, StrEnum) else self._text(value, what, nothing)
         if isinstance(value, msgspec.Struct):
             return self._struct(value)
-        if isinstance(value, dict):
-            return {self._plain(str(key)): self.value(item, None) for key, item in value.items()}
         if isinstance(value, list):
             changed = [self.value(item, what) for item in value]
             return [item for item in changed if item is not None]
-        if isinstance(value, StrEnum) or not isinstance(value, str):
-            return value
-        return self._text(value, what, nothing)
+        if isinstance(value, dict):
+            return {self._plain(str(key)): self.value(item, None) for key, item in value.items()}
+        return value
 
     def _struct(self, struct: msgspec.Struct) -> msgspec.Struct:
-        kind = type(struct)
-        changed = {
-            name: self.value(
-                getattr(struct, name), _FIELDS.get((kind, name)), _NOTHING.get((kind, name))
-            )
-            for name in struct.__struct_fields__
-        }
-        return msgspec.structs.replace(struct, **changed)
+        changed = {}
+        for name, what, nothing in text_fields(type(struct)):
+            before = getattr(struct, name)
+            after = self.value(before, what, nothing)
+            if after is not before:
+                changed[name] = after
+        return msgspec.structs.replace(struct, **changed) if changed else struct
 
     def _text(self, text: str, what: What | None, nothing: str | None) -> str | None:
+        key = text, what, nothing
+        if key not in self._texts:
+            self._texts[key] = self._changed(text, what, nothing)
+        return self._texts[key]
+
+    def _changed(self, text: str, what: What | None, nothing: str | None) -> str | None:
         match what:
             case What.ENDPOINT:
                 return self._plain(text) if is_endpoint(text) else NO_ENDPOINT
@@ -299,8 +178,8 @@ def _texts(value: Any, what: What | None) -> Iterator[_Text]:
         for item in value:
             yield from _texts(item, what)
     elif isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            yield from _texts(getattr(value, name), _FIELDS.get((type(value), name)))
+        for field in text_fields(type(value)):
+            yield from _texts(getattr(value, field.name), field.what)
 
 
 def is_endpoint(text: str) -> bool:
