@@ -75,7 +75,7 @@ OVERVIEW = Overview(
     endings=("no connection", "silence", "still open"),
     counts=((2, 9, 0), (0, 1, 0), (0, 0, 30)),
     devices=(("192.168.10.2", "ed48b8a5fa820999bbc072f9", "session", "healthy, proven"),),
-    folded=41,
+    folded="41 healthy",
 )
 CASE = Case(
     title="Device 192.168.10.2",

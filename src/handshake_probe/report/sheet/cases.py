@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from handshake_probe.model.measurement import ASKED, DeviceReport, Finding, Measurement, Verdict
 from handshake_probe.model.observations import CaptureSeen
 from handshake_probe.model.probed import VantageSeen
-from handshake_probe.model.vocabulary import SEVERITY_ORDER, Confidence
+from handshake_probe.model.vocabulary import SEVERITY_ORDER, Cause, Confidence
 from handshake_probe.report.safe import visible
 from handshake_probe.report.sheet.content import Case, Fact, FindingText, Test, Texts
 from handshake_probe.report.sheet.evidence import device_tests, probe_tests, shown_tests
@@ -58,6 +59,18 @@ def _rank(subject: Subject) -> tuple[int, int, bool]:
     verdict = subject.verdict
     place = SEVERITY_ORDER.index(verdict.cause)
     return place, _SURE.index(verdict.confidence), verdict.blocker is None
+
+
+def told_in_full(subjects: Sequence[Subject], most: int) -> list[Subject]:
+    """Some in their order: the first one, one of each other way to fail, then the next of each."""
+    seen: Counter[tuple[object, ...]] = Counter()
+    ranked = []
+    for place, subject in enumerate(subjects):
+        verdict = subject.verdict
+        kind = (verdict.cause, verdict.mechanism, verdict.stage, subject.device is None)
+        ranked.append((verdict.cause is Cause.HEALTHY, seen[kind], place))
+        seen[kind] += 1
+    return [subjects[place] for place in sorted(place for *_, place in sorted(ranked)[:most])]
 
 
 def case_of(subject: Subject, texts: dict[str, Texts]) -> Case:

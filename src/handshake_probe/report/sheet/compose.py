@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from itertools import starmap
 
 from handshake_probe import __version__
 from handshake_probe.model.measurement import ASKED, Measurement, to_json
-from handshake_probe.model.vocabulary import Cause
 from handshake_probe.report.device import DEVICE_STAGES
 from handshake_probe.report.probe import PROBE_STAGES
 from handshake_probe.report.safe import visible
 from handshake_probe.report.sheet import request, verify, wording
-from handshake_probe.report.sheet.cases import Subject, case_of, subjects_of
+from handshake_probe.report.sheet.cases import Subject, case_of, subjects_of, told_in_full
 from handshake_probe.report.sheet.content import Attached, Fact, Matter, Report, Texts
 from handshake_probe.report.sheet.overview import overview_of
 from handshake_probe.report.sheet.redaction import Level, level_of
-from handshake_probe.report.sheet.target import target_of
 from handshake_probe.report.sheet.times import moment
 from handshake_probe.report.sheet.vendors import examples
+from handshake_probe.report.sheet.wishes import wishes_of
 
 _TOLD = 3  # cases told in full; the measurement holds the others
 _COPIES = {Level.IT: "copy for the network team", Level.PUBLIC: "public copy"}
@@ -54,39 +54,33 @@ def compose(
     verdict = lead.verdict
     matter = wording.matter_of(verdict)
     stages = DEVICE_STAGES if lead.device else PROBE_STAGES
-    target = target_of(_blaming(measurements), level)
-    ask = request.ask_for(verdict.mechanism)
-    asks = matter is Matter.REQUEST
-    cases = tuple(case_of(subject, texts) for subject in subjects[:_TOLD])
+    wishes = wishes_of(measurements, subjects, level) if matter is Matter.REQUEST else ()
+    cases = tuple(case_of(subject, texts) for subject in told_in_full(subjects, _TOLD))
     devices = [device for measurement in measurements for device in measurement.devices]
     return Report(
         matter=matter,
         title=wording.TITLES[matter],
-        lead=wording.LEADS[matter],
+        lead=wording.lead(matter, lead.measurement.devices, len(wishes)),
         made=f"{moment(made)} UTC",
         version=__version__,
         redaction=str(level),
         redaction_name=_COPIES[level],
         redaction_told=REDACTION[level],
         head=_head(cases[0].facts, by if level is Level.IT else None),
-        verdict=wording.told(verdict, stages, (_compared(subjects), *proofs)),
-        request=request.sentence(ask, target) if asks else "",
-        rules=request.rules(ask, target) if asks else (),
+        verdict=wording.told(
+            verdict, stages, (_compared(subjects), *proofs), lead.measurement.devices
+        ),
+        request=" ".join(starmap(request.sentence, wishes)),
+        rules=request.all_rules(wishes),
         cases=cases,
         overview=overview_of(devices),
-        verify=verify.verification(target) if asks else (),
-        examples=examples(ask, target) if asks else (),
-        examples_note=request.examples_note(target) if asks else "",
+        verify=verify.verification(wishes[0].target) if wishes else (),
+        examples=examples(*wishes[0]) if wishes else (),
+        examples_note=request.examples_note(wishes[0].target) if wishes else "",
         owner=verify.owner_steps(matter, verdict.next_steps),
         owner_lead=verify.owner_lead(matter),
         attached=tuple(map(_attached, measurements)),
     )
-
-
-def _blaming(measurements: Sequence[Measurement]) -> list[Measurement]:
-    """The measurements that a rule is made from: those in which the network stops it."""
-    found = [m for m in measurements if m.verdict.cause is Cause.NETWORK_BLOCKED]
-    return found or list(measurements)
 
 
 def _head(facts: Sequence[Fact], by: str | None) -> tuple[Fact, ...]:

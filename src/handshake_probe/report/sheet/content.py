@@ -150,7 +150,7 @@ class Overview:
     endings: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]  # per stage
     devices: tuple[tuple[str, str, str, str], ...]  # address, id, reached, verdict
-    folded: int
+    folded: str  # devices without a line, by verdict; "" for none
 
 
 @dataclass(frozen=True, slots=True)

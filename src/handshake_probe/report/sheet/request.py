@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from handshake_probe.keys.particle import PARTICLE_NAMES
 from handshake_probe.model.vocabulary import Mechanism
 from handshake_probe.report.safe import visible
 from handshake_probe.report.sheet.content import Fact, Rule
-from handshake_probe.report.sheet.target import Target
+from handshake_probe.report.sheet.target import Sender, Target
+from handshake_probe.report.words import counted
 
 _SENDERS = 8  # devices named in a rule
+_NETWORKS = 16  # that many devices are in
 
 
 class Ask(StrEnum):
@@ -22,6 +28,13 @@ class Ask(StrEnum):
     INSPECTION = "inspection"  # the connection opens, what passes on it is cut or replaced
     IDLE = "idle"  # the connection is forgotten while it is silent
     DEVICE = "device"  # a rule for this one device
+
+
+class Wish(NamedTuple):
+    """A change, and for whom."""
+
+    ask: Ask
+    target: Target
 
 
 _ASKS: dict[Mechanism, Ask] = {
@@ -65,6 +78,17 @@ def sentence(ask: Ask, target: Target) -> str:
     """The request in one sentence."""
     return _SENTENCES[ask].format(
         port=target.port, source=_source(target), destination=_destination(target)
+    )
+
+
+def all_rules(wishes: Sequence[Wish]) -> tuple[Rule, ...]:
+    """The changes as tables; where there are several, each says for whom."""
+    if len(wishes) < 2:
+        return tuple(rule for wish in wishes for rule in rules(*wish))
+    return tuple(
+        replace(rule, title=f"{rule.title}, {_source(wish.target)}")
+        for wish in wishes
+        for rule in rules(*wish)
     )
 
 
@@ -117,15 +141,31 @@ def _sources(target: Target) -> str:
         return "the device; its address is left out of this public report"
     if not target.senders:
         return "the device; its address was not given (probe --device ADDRESS tells it)"
-    told = [f"{s.address} ({visible(s.mac)})" if s.mac else s.address for s in target.senders]
-    more = len(told) - _SENDERS
-    return ", ".join(told[:_SENDERS]) + (f" and {more} more" if more > 0 else "")
+    if len(target.senders) > _SENDERS:
+        return _networks(target.senders)
+    return ", ".join(
+        f"{s.address} ({visible(s.mac)})" if s.mac else s.address for s in target.senders
+    )
+
+
+def _networks(senders: Sequence[Sender]) -> str:
+    """Many devices by their networks: nobody makes a rule of a thousand addresses."""
+    found: Counter[str] = Counter()
+    for sender in senders:
+        length = 24 if ipaddress.ip_address(sender.address).version == 4 else 64
+        found[str(ipaddress.ip_network(f"{sender.address}/{length}", strict=False))] += 1
+    told = [f"{number} in {network}" for network, number in found.most_common(_NETWORKS)]
+    more = len(found) - _NETWORKS
+    rest = f" and others in {counted(more, 'more network')}" if more > 0 else ""
+    return f"{len(senders)} devices: {', '.join(told)}{rest}; best by their group or VLAN"
 
 
 def _destination(target: Target) -> str:
     if target.names:
         return " and ".join(target.names[:3])
-    return target.addresses[0] if target.addresses and not target.public else "the cloud"
+    if len(target.addresses) == 1 and not target.public:
+        return target.addresses[0]
+    return "the cloud"
 
 
 def _destinations(target: Target) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from handshake_probe.keys.particle import PARTICLE_NAMES, is_particle_name
@@ -61,10 +61,19 @@ class Target:
         return ipaddress.ip_address(self.source).version if self.known else 4
 
 
-def target_of(measurements: Iterable[Measurement], level: Level) -> Target:
+def target_of(
+    measurements: Iterable[Measurement],
+    level: Level,
+    wanted: Callable[[DeviceReport], bool] = lambda _: True,
+) -> Target:
     """Gather what the measurements that blame the network tell of devices and clouds.
 
     A computer that probed is not taken for a device because a capture shows it as well.
+
+    Args:
+        measurements: In which the network stops something.
+        level: Whom the report is for.
+        wanted: Whether a rule for one of the devices that are stopped is to be made.
     """
     senders: dict[str, Sender] = {}
     names: dict[str, None] = {}
@@ -73,7 +82,11 @@ def target_of(measurements: Iterable[Measurement], level: Level) -> Target:
     ports: list[int] = []
     probers: set[str | None] = set()
     for measurement in measurements:
-        blamed = [d for d in measurement.devices if d.verdict.cause is Cause.NETWORK_BLOCKED]
+        blamed = [
+            device
+            for device in measurement.devices
+            if device.verdict.cause is Cause.NETWORK_BLOCKED and wanted(device)
+        ]
         for device in blamed:
             if is_address(device.address):
                 mac = device.mac if device.mac and _MAC.fullmatch(device.mac) else None

@@ -166,7 +166,7 @@ def _overview(overview: Overview) -> Iterator[str]:
     for address, device_id, reached, verdict in overview.devices:
         yield from _hanging(f"{address} ", f"({device_id}), {reached}: {verdict}")
     if overview.folded:
-        yield f"... and {overview.folded} more"
+        yield from _wrapped(f"Not listed: {overview.folded}; a report in HTML or JSON holds all.")
 
 
 def _facts(facts: Sequence[Fact]) -> Iterator[str]:

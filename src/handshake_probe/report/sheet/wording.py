@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from handshake_probe.model.measurement import DeviceReport
 from handshake_probe.model.measurement import Verdict as Judged
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Stage
+from handshake_probe.report.overview import counts
 from handshake_probe.report.sheet.content import Fact, Mark, Matter, Verdict
 from handshake_probe.report.words import CAUSES
 
@@ -16,8 +18,6 @@ TITLES = {
     Matter.OPEN: "Not decided: no firewall rule is asked for",
 }
 LEADS = {
-    Matter.REQUEST: "A Particle device cannot reach its cloud from this network. This page asks "
-    "for one change, shows what was measured, and says how to check the result.",
     Matter.OTHER: "A Particle device does not complete the handshake with its cloud, and the "
     "measurement shows a cause other than the network.",
     Matter.HEALTHY: "What was measured works.",
@@ -38,6 +38,22 @@ _MARKS = {
 _WITHOUT_KEYS = (Stage.NONE, Stage.DNS, Stage.TCP_SYN, Stage.TCP_ESTABLISHED, Stage.NONCE_RECEIVED)
 
 
+def lead(matter: Matter, devices: Sequence[DeviceReport], changes: int) -> str:
+    """What the page is about, for somebody who never heard of the device."""
+    if matter is not Matter.REQUEST:
+        return LEADS[matter]
+    blocked = sum(device.verdict.cause is Cause.NETWORK_BLOCKED for device in devices)
+    who = "A Particle device cannot reach its"
+    if len(devices) > 1 and blocked:
+        reach = "cannot reach its" if blocked == 1 else "cannot reach their"
+        who = f"{blocked} of {len(devices)} Particle devices {reach}"
+    asked = "one change" if changes == 1 else f"{changes} changes"
+    return (
+        f"{who} cloud from this network. This page asks for {asked}, shows what was measured, and "
+        "says how to check the result."
+    )
+
+
 def matter_of(verdict: Judged) -> Matter:
     """What a report over this verdict is about."""
     if verdict.cause is Cause.NETWORK_BLOCKED:
@@ -54,10 +70,17 @@ def sureness(verdict: Judged) -> str:
     return _SURE[verdict.confidence]
 
 
-def told(verdict: Judged, stages: dict[Stage, str], compared: Sequence[str]) -> Verdict:
-    """The verdict as the report tells it."""
+def told(
+    verdict: Judged,
+    stages: dict[Stage, str],
+    compared: Sequence[str],
+    devices: Sequence[DeviceReport],
+) -> Verdict:
+    """The verdict as the report tells it; of several devices it is that of the gravest."""
     matter = matter_of(verdict)
     facts = [Fact("How sure", sureness(verdict)), Fact("Got as far as", stages[verdict.stage])]
+    if len(devices) > 1:
+        facts.insert(0, Fact("In this capture", counts(devices)))
     others = [cause for cause in verdict.candidates if cause is not verdict.cause]
     if others:
         label = "Could be" if matter is Matter.OPEN else "Less likely"

@@ -1,0 +1,106 @@
+"""A report over many devices: how many, which changes for whom, and a case of each kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import documents
+from handshake_probe.model.measurement import DeviceReport
+from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Stage
+from handshake_probe.report.sheet.compose import compose
+from handshake_probe.report.sheet.content import Report
+from handshake_probe.report.sheet.text import text
+
+NETWORK = Cause.NETWORK_BLOCKED
+REFUSED = {"mechanism": Mechanism.ICMP_PROHIBITED, "confidence": Confidence.PROVEN}
+NO_NAME = {"mechanism": Mechanism.DNS_REFUSED, "confidence": Confidence.LIKELY}
+FORGOTTEN = {"mechanism": Mechanism.IDLE_TIMEOUT, "confidence": Confidence.LIKELY}
+
+
+def devices(number: int, subnet: int, cause: Cause, **changes: Any) -> list[DeviceReport]:
+    verdict = documents.verdict(cause, **changes)
+    return [
+        documents.device(verdict, address=f"10.0.{subnet}.{n}", device_id=None)
+        for n in range(1, number + 1)
+    ]
+
+
+def composed(*told: list[DeviceReport]) -> Report:
+    measurement = documents.measurement(*(device for group in told for device in group))
+    return compose([measurement], {}, made=1.8e9, by=None)
+
+
+def test_how_many_of_how_many_are_stopped_is_said_first() -> None:
+    report = composed(devices(3, 1, NETWORK, **REFUSED), devices(97, 2, Cause.HEALTHY))
+    assert report.lead.startswith("3 of 100 Particle devices cannot reach their cloud from this")
+    assert "asks for one change," in report.lead
+    assert report.verdict.facts[0].text == "100 devices: 3 network blocked, 97 healthy"
+    alone = composed(devices(1, 1, NETWORK, **REFUSED))
+    assert alone.lead.startswith("A Particle device cannot reach its cloud")
+    assert not any("devices" in fact.text for fact in alone.verdict.facts)
+
+
+def test_each_way_of_stopping_has_its_own_change() -> None:
+    report = composed(
+        devices(20, 1, NETWORK, **REFUSED),
+        devices(4, 2, NETWORK, stage=Stage.DNS, **NO_NAME),
+        devices(1, 3, NETWORK, **FORGOTTEN),
+    )
+    assert "asks for 3 changes," in report.lead
+    for wish in ("5683 from 20 devices to", "let 4 devices look up", "connections from 10.0.3.1"):
+        assert wish in report.request
+    titles = [rule.title for rule in report.rules]
+    assert titles == [
+        "TCP to the cloud, 20 devices",
+        "DNS for the cloud's names, 4 devices",
+        "TCP to the cloud (needed next), 4 devices",
+        "TCP to the cloud, 10.0.3.1",
+    ]
+    sources = [
+        next(row.text for row in rule.rows if row.label == "Source") for rule in report.rules
+    ]
+    assert sources[0].startswith("20 devices: 20 in 10.0.1.0/24;")
+    assert "10.0.2.4" in sources[1]
+    assert "10.0.1." not in "".join(sources[1:])
+
+
+def test_a_case_of_each_kind_is_told_before_a_second_of_one() -> None:
+    report = composed(
+        devices(5, 1, NETWORK, **REFUSED),
+        devices(5, 2, NETWORK, **FORGOTTEN),
+        devices(5, 3, Cause.SERVER_KEY_MISMATCH),
+        devices(5, 4, Cause.HEALTHY),
+    )
+    assert [case.title for case in report.cases] == [
+        "Device 10.0.1.1",
+        "Device 10.0.2.1",
+        "Device 10.0.3.1",
+    ]
+    few = composed(devices(2, 1, NETWORK, **REFUSED), devices(9, 4, Cause.HEALTHY))
+    assert [case.title for case in few.cases][:2] == ["Device 10.0.1.1", "Device 10.0.1.2"]
+
+
+def test_what_needs_attention_is_listed_and_the_rest_counted() -> None:
+    report = composed(
+        devices(200, 1, Cause.HEALTHY),
+        devices(30, 2, NETWORK, **REFUSED),
+        devices(2, 3, Cause.SERVER_KEY_MISMATCH),
+    )
+    assert report.overview is not None
+    listed = [row[0] for row in report.overview.devices]
+    assert {"10.0.3.1", "10.0.3.2"} < set(listed)
+    assert sum(address.startswith("10.0.2.") for address in listed) == 25
+    assert sum(address.startswith("10.0.1.") for address in listed) == 5
+    assert report.overview.folded == "5 network blocked, 195 healthy"
+    assert "Not listed: 5 network blocked, 195 healthy;" in text(report)
+    few = composed(devices(30, 1, Cause.HEALTHY), devices(30, 2, NETWORK, **REFUSED))
+    assert few.overview is not None
+    assert (len(few.overview.devices), few.overview.folded) == (60, "")
+
+
+def test_devices_of_many_networks_are_counted_by_network() -> None:
+    many = [devices(2, subnet, NETWORK, **REFUSED) for subnet in range(20)]
+    report = composed(*many)
+    (source,) = (row.text for row in report.rules[0].rows if row.label == "Source")
+    assert source.startswith("40 devices: 2 in 10.0.0.0/24, 2 in 10.0.1.0/24,")
+    assert "and others in 4 more networks" in source
