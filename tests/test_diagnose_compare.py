@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+import documents
 from handshake_probe.cli import main
 from handshake_probe.diagnose.compare import compare
-from handshake_probe.model.measurement import Measurement, to_json
-from handshake_probe.model.vocabulary import Cause, Confidence
+from handshake_probe.model.measurement import DeviceReport, Measurement, to_json
+from handshake_probe.model.vocabulary import Cause, Confidence, Stage
 from handshake_probe.pipeline.reporting import write_report
+from handshake_probe.report.compare import write_comparison
 from probed import identity, lookup, measured, vantage
 from report_room import DROPPED, probes, recorded
 from report_shelf import AT
@@ -80,6 +84,84 @@ def test_the_device_in_two_networks() -> None:
     assert found.cause is Cause.NETWORK_BLOCKED
     assert "B's network" in found.proof
     assert any("same device" in caveat for caveat in found.caveats)
+
+
+def fleet(*causes: Cause, **changes: Any) -> Measurement:
+    """A capture of devices that are told apart by their ids."""
+    stages = {Cause.NETWORK_BLOCKED: Stage.TCP_SYN, Cause.HEALTHY: Stage.SESSION}
+    return documents.measurement(
+        *(
+            documents.device(
+                documents.verdict(cause, stage=stages.get(cause, Stage.IDENTITY_SENT)),
+                address=f"10.0.0.{number}",
+                device_id=f"{number:024x}",
+                **changes,
+            )
+            for number, cause in enumerate(causes)
+        )
+    )
+
+
+B, H, K, Q = (
+    Cause.NETWORK_BLOCKED,
+    Cause.HEALTHY,
+    Cause.SERVER_KEY_MISMATCH,
+    Cause.INCONCLUSIVE,
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "cause", "told"),
+    [
+        ([B, B, H, K], [H, H, H, K], B, "4 devices are in both captures: 2 are stopped by A's"),
+        ([B, B, H, K], [H, H, H, K], B, "1 fails alike in both"),
+        ([H, H], [B, H], B, "What stops them is B's network"),
+        ([B, H], [H, B], None, "each network stops devices that the other carries"),
+        ([H, H, H], [H, H], H, "2 devices are in both captures: 2 connect in both"),
+        ([K, K], [K, K], K, "moves with the devices"),
+        ([K, B], [K, B], None, "no device connects in one network"),
+        ([B, B], [B, B], None, "2 tell nothing of the networks"),
+        ([Q, B], [Q, H], B, "1 tells nothing of the networks"),
+    ],
+)
+def test_each_device_of_a_fleet_is_compared_with_itself(
+    one: list[Cause], other: list[Cause], cause: Cause | None, told: str
+) -> None:
+    found = compare(fleet(*one), fleet(*other))
+    assert found.cause is cause
+    assert told in found.proof
+    assert "The device " not in found.proof
+    assert not any("same device" in caveat for caveat in found.caveats)
+
+
+def test_devices_that_are_not_in_both_prove_nothing() -> None:
+    nameless = {"device_id": None, "mac": "02:00:00:00:00:01"}  # their router's
+    one = msgspec.structs.replace(fleet(B, B), devices=[*with_names(fleet(B, B), **nameless)])
+    other = msgspec.structs.replace(fleet(H, H), devices=[*with_names(fleet(H, H), **nameless)])
+    found = compare(one, other)
+    assert found.cause is None
+    assert "no device of A is shown to be in B" in found.proof
+
+
+def with_names(measurement: Measurement, **names: str | None) -> list[DeviceReport]:
+    return [msgspec.structs.replace(device, **names) for device in measurement.devices]
+
+
+def test_a_fleet_is_counted_and_each_device_that_changed_is_told() -> None:
+    rows = {row.label: row for row in compare(fleet(B, H, K), fleet(H, H, K)).differences}
+    assert rows["verdicts"].one == "1 network_blocked, 1 server_key_mismatch, 1 healthy"
+    assert rows["0" * 24].one == "network_blocked"
+    assert rows["0" * 24].other == "healthy"
+    assert {"how", "confidence", "got as far as"}.isdisjoint(rows)
+
+
+def test_a_long_comparison_is_cut_in_text(capfd: pytest.CaptureFixture[str]) -> None:
+    rows = [(f"{number:024x}", "network_blocked", "healthy") for number in range(40)]
+    write_comparison(sys.stdout, names=("a", "b"), proof="p", sure="", caveats=(), rows=rows)
+    told = capfd.readouterr().out
+    assert told.count("A: network blocked") == 24
+    assert "16 more: --format json tells all" in told
+    assert max(map(len, told.splitlines())) <= 80
 
 
 def test_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -10,10 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from handshake_probe.diagnose.compare_fleets import (
+    counted_causes,
+    fleet_proof,
+    is_fleet,
+    pairs_of,
+)
 from handshake_probe.diagnose.joint import SAME_TIME
-from handshake_probe.model.measurement import ASKED, Measurement
+from handshake_probe.model.measurement import ASKED, DeviceReport, Measurement
 from handshake_probe.model.probed import VantageSeen
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Stage
+
+_NAMED = 4  # devices
+_OF_ONE = 6  # rows from there on tell of one verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,8 @@ def compare(one: Measurement, other: Measurement) -> Comparison:
 
 
 def _proof(one: Measurement, other: Measurement) -> tuple[str, Cause | None]:
+    if one.kind == other.kind and is_fleet(one, other):
+        return fleet_proof(one, other)
     for each, name in ((one, "A"), (other, "B")):
         if each.verdict.mechanism is Mechanism.OTHER_PATH:
             return f"Nothing: {name} was not measured on the device's way to the cloud.", None
@@ -131,7 +142,8 @@ def _caveats(one: Measurement, other: Measurement) -> list[str]:
     elif one.kind in ASKED and networks[0] == networks[1]:
         found.append(f"Were it two networks, they would look alike: {networks[0]}.")
     devices = _devices(one), _devices(other)
-    if one.kind not in ASKED and not set(devices[0]) & set(devices[1]):
+    same = is_fleet(one, other)  # then only a device that is in both counts
+    if one.kind not in ASKED and not same and not set(devices[0]) & set(devices[1]):
         found.append("That it is the same device is not shown: neither id nor hardware address.")
     gap = _gap(one, other)
     if gap is None:
@@ -148,15 +160,31 @@ def _differences(one: Measurement, other: Measurement) -> tuple[Difference, ...]
         ("when", lambda m: m.source.first),
         ("network", _network),
         ("Wi-Fi", _wifi),
-        ("devices", lambda m: ", ".join(d.address for d in m.devices[:4]) or None),
+        ("devices", _addresses),
         ("verdict", lambda m: str(m.verdict.cause)),
         ("confidence", lambda m: str(m.verdict.confidence)),
         ("how", lambda m: str(m.verdict.mechanism) if m.verdict.mechanism else None),
         ("got as far as", lambda m: str(m.verdict.stage)),
         ("stopped by", lambda m: m.verdict.blocker.who if m.verdict.blocker else None),
     )
-    found = (Difference(label, ask(one), ask(other)) for label, ask in rows)
+    if is_fleet(one, other):  # the document's verdict is that of one device
+        rows = (*rows[:_OF_ONE], ("verdicts", lambda m: counted_causes(m.devices)))
+    found = [Difference(label, ask(one), ask(other)) for label, ask in rows]
+    if is_fleet(one, other):
+        found += (Difference(p.name, _fate(p.one), _fate(p.other)) for p in pairs_of(one, other))
     return tuple(row for row in found if (row.one, row.other) != (None, None))
+
+
+def _addresses(measurement: Measurement) -> str | None:
+    told = ", ".join(device.address for device in measurement.devices[:_NAMED])
+    number = len(measurement.devices)
+    return f"{number}: {told}, …" if number > _NAMED else told or None
+
+
+def _fate(device: DeviceReport) -> str:
+    verdict = device.verdict
+    how = f", {verdict.mechanism}" if verdict.mechanism else ""
+    return f"{verdict.cause}{how}"
 
 
 def _vantage(measurement: Measurement) -> VantageSeen | None:

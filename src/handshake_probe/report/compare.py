@@ -10,7 +10,8 @@ from handshake_probe.report.page import Page
 from handshake_probe.report.safe import safe_json, visible
 
 SCHEMA = "handshake-probe/comparison/1"
-_COLUMN = 15
+_COLUMN = 15  # at least; an id has 24
+_ROWS = 24  # differences, and likenesses; of a fleet each device is one
 
 Row = tuple[str, str | None, str | None]  # label, of A, of B; None is "not known"
 
@@ -26,6 +27,7 @@ def write_comparison(
 ) -> None:
     """Writes what the difference proves, then what differs, then what is alike."""
     page = Page(stream)
+    column = max(_COLUMN, *(len(label) + 4 for label, *_ in rows))
     for letter, name in zip("AB", names, strict=True):
         page.line((f"{letter}  {visible(name)}", "dim"), hang=3)
     page.blank()
@@ -38,17 +40,24 @@ def write_comparison(
     page.blank()
     page.line(("what differs", "bold"))
     different = [row for row in rows if row[1] != row[2]]
-    for label, one, other in different:
-        page.field(label, f"A: {_told(one)}", indent=2, column=_COLUMN)
-        page.field("", f"B: {_told(other)}", indent=2, column=_COLUMN)
+    for label, one, other in different[:_ROWS]:
+        page.field(label, f"A: {_told(one)}", indent=2, column=column)
+        page.field("", f"B: {_told(other)}", indent=2, column=column)
+    if len(different) > _ROWS:
+        page.line(
+            (f"{page.glyphs.more} {len(different) - _ROWS} more: --format json tells all", "dim")
+        )
     if not different:
         page.line("nothing", indent=2)
     alike = [row for row in rows if row[1] == row[2]]
+    more = len(alike) - _ROWS
     if alike:
         page.blank()
         page.line(("the same in both", "bold"))
-    for label, one, _ in alike:
-        page.field(label, _told(one), indent=2, column=_COLUMN)
+    for label, one, _ in alike[:_ROWS]:
+        page.field(label, _told(one), indent=2, column=column)
+    if more > 0:
+        page.line((f"{page.glyphs.more} {more} more", "dim"), indent=2)
 
 
 def comparison_json(
