@@ -271,3 +271,31 @@ def test_one_device_of_a_site(capture: Path, capsys: pytest.CaptureFixture[str])
     assert code == 1  # still that of all
     assert blocks(text) == ["10.16.0.33"]
     assert "✓ HEALTHY" in text
+
+
+def test_a_device_that_is_in_no_capture(capture: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["analyze", str(capture), "--device", "10.16.9.9", "--device", "10.16.0.1"]) == 2
+    out, err = capfd.readouterr()
+    assert blocks(out) == ["10.16.0.1"]
+    assert "error: --device 10.16.9.9: no device has this address or id" in err
+    assert "10.16.0.1:" not in err
+    assert re.search(r"help: the devices here: 10\.16\.0\.\d+, .* and 52 more", err)
+
+
+def test_a_device_is_looked_for_in_all_captures(
+    capture: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    empty = tmp_path / "empty.pcap"
+    empty.write_bytes(frames.pcap([]))
+    assert main(["analyze", str(empty), str(capture), "--device", "10.16.0.33"]) == 1
+    assert "error" not in capfd.readouterr().err
+    assert main(["analyze", str(empty), "--device", "10.16.0.33"]) == 2
+    assert "the devices here: none" in capfd.readouterr().err
+
+
+def test_json_holds_every_device(capture: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    arguments = ["analyze", str(capture), "--device", "10.16.9.9", "--format", "json"]
+    assert main(arguments) == 1
+    out, err = capfd.readouterr()
+    assert len(json.loads(out)["devices"]) == 60
+    assert "the JSON holds every device" in err

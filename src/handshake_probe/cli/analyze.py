@@ -14,12 +14,18 @@ from handshake_probe.capture.inputs import Engine
 from handshake_probe.capture.serial_log import is_serial_log
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
-from handshake_probe.cli.options import cloud_keys_option, format_option, keys_option, ports_option
+from handshake_probe.cli.options import (
+    FILE,
+    cloud_keys_option,
+    format_option,
+    keys_option,
+    ports_option,
+)
 from handshake_probe.cli.phrases import device_os_option, led_option, phrase_of
 from handshake_probe.cli.progress import counted, progress_of
 from handshake_probe.cli.report_option import report_option, report_to
 from handshake_probe.cli.root import examples
-from handshake_probe.errors import HandshakeProbeError
+from handshake_probe.errors import HandshakeProbeError, UnreadableInput
 from handshake_probe.keys.keyring import Keyring
 from handshake_probe.model.measurement import Measurement
 from handshake_probe.report.json_lines import write_json
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
     from handshake_probe.protocol.device_os import DeviceOs
     from handshake_probe.protocol.led_phrase import Phrase
 
+_NAMED = 8  # devices, where somebody named none of them
 _CAPTURE_HELP = "give captures (pcap, pcapng, also compressed) as arguments, and keys with --keys"
 _KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
 
@@ -47,7 +54,7 @@ _KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
         'analyze home.pcapng --led "cyan, one red flash"',
     ),
 )
-@click.argument("captures", metavar="CAPTURE...", nargs=-1, required=True)
+@click.argument("captures", metavar="CAPTURE...", type=FILE, nargs=-1, required=True)
 @keys_option(
     "A key file or a folder of them; may be repeated. What a key is follows from its content,"
     " whose it is from a device id in its name."
@@ -80,7 +87,8 @@ _KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
     metavar="ADDRESS|ID",
     multiple=True,
     help="Tell in the text of this device alone; may be repeated. Without it, text on many devices"
-    " is an overview and the details of some that fail. The exit code is that of all.",
+    " is an overview and the details of some that fail. JSON holds all; the exit code is that of"
+    " all, or 2 where no capture has the device.",
 )
 @report_option
 def command(
@@ -108,6 +116,9 @@ def command(
         return complaints.expected(error, _KEY_HELP)
     for line in notes:
         complaints.note(line)
+    if only and form == "json":
+        complaints.note("--device chooses for text: the JSON holds every device")
+        only = ()
     phrase = None
     if led is not None and (phrase := phrase_of(led)) is None:
         return ExitCode.UNUSABLE
@@ -143,7 +154,20 @@ def command(
         for number, measurement in enumerate(measured):
             _show(measurement, form, apart=number > 0, messages=messages, only=only)
             codes.append(exit_code_of(measurement.verdict.cause))
-    return merged((*codes, *report_to(report, measured)))
+    return merged((*codes, *_unknown(only, measured), *report_to(report, measured)))
+
+
+def _unknown(only: Sequence[str], measured: Sequence[Measurement]) -> Iterator[ExitCode]:
+    """Says which chosen devices no capture holds, and which it does."""
+    devices = [device for measurement in measured for device in measurement.devices]
+    known = {name for device in devices for name in (device.address, device.device_id)}
+    for name in only:
+        if measured and name.lower() not in known:
+            named = list(dict.fromkeys(device.address for device in devices if device.address))
+            here = ", ".join(named[:_NAMED]) or "none"
+            more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+            told = f"--device {name}: no device has this address or id"
+            yield complaints.expected(UnreadableInput(told), f"the devices here: {here}{more}")
 
 
 def _together(

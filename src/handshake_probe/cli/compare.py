@@ -8,7 +8,7 @@ import click
 
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode, exit_code_of
-from handshake_probe.cli.options import format_option
+from handshake_probe.cli.options import FILE, format_option
 from handshake_probe.cli.root import examples
 from handshake_probe.diagnose.compare import Comparison, compare
 from handshake_probe.errors import HandshakeProbeError
@@ -26,15 +26,16 @@ _HELP = "give two files: reports in HTML, or what `--format json` wrote"
         "compare report-before.html report-after.html",
     ),
 )
-@click.argument("one", metavar="A")
-@click.argument("other", metavar="B")
+@click.argument("one", metavar="A", type=FILE)
+@click.argument("other", metavar="B", type=FILE)
 @format_option("the comparison, on one line.")
 def command(one: str, other: str, form: str) -> ExitCode:
     """Say what differs between two measurements, and what that proves.
 
     The same probe from two networks tells the network from the cloud; the same device in two
-    networks tells the network from the device. Of a file that holds several measurements, the
-    one with the gravest verdict counts. Exit code 1 when a cause is shown, 3 when nothing is.
+    networks tells the network from the device. Of captures of several devices, each device that
+    is in both is compared with itself. Of a file that holds several measurements, the one with the
+    gravest verdict counts. Exit code 1 when a cause is shown, 3 when nothing is.
     """
     try:
         found = compare(_gravest(one), _gravest(other))

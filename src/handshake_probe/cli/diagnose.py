@@ -8,7 +8,7 @@ import click
 
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
-from handshake_probe.cli.options import format_option
+from handshake_probe.cli.options import FILE, format_option
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.model.measurement import ASKED
@@ -26,7 +26,7 @@ _HELP = "give files that `analyze --format json` or `probe --format json` wrote"
         "diagnose device.json probe.json",
     ),
 )
-@click.argument("files", metavar="MEASUREMENT...", nargs=-1, required=True)
+@click.argument("files", metavar="MEASUREMENT...", type=FILE, nargs=-1, required=True)
 @format_option("one document per measurement, one per line.")
 def command(files: tuple[str, ...], form: str) -> ExitCode:
     """Judge saved measurements again, alone or together.

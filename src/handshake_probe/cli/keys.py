@@ -9,7 +9,7 @@ import click
 
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode
-from handshake_probe.cli.options import format_option
+from handshake_probe.cli.options import FILE, format_option
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.keys.convert import Form
@@ -51,7 +51,7 @@ def _read_id(context: click.Context, parameter: click.Parameter, value: str | No
         "keys check device.der --format json | jq .verdict",
     ),
 )
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", type=FILE, nargs=-1, required=True)
 @click.option(
     "--device-id",
     metavar="ID",
@@ -94,7 +94,7 @@ def check(files: tuple[str, ...], device_id: str | None, form: str) -> ExitCode:
         "keys convert device.der --to slot -o slot.bin",
     ),
 )
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", type=FILE)
 @click.option(
     "--to",
     "form",

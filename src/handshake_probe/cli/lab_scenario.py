@@ -12,6 +12,7 @@ import click
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode
 from handshake_probe.cli.lab_shared import HELP, until_stopped
+from handshake_probe.cli.options import FILE
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError, UnreadableInput
 from handshake_probe.lab import network, scenario_files, staging
@@ -30,7 +31,7 @@ _MOST_SHELLS = 256  # exit codes
     ),
     context_settings={"ignore_unknown_options": True},
 )
-@click.argument("name", metavar="NAME|FILE")
+@click.argument("name", metavar="NAME|FILE", type=FILE)
 @click.argument("words", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
 @click.option(
     "--keep",

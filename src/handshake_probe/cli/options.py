@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 import click
 
+FILE = click.Path()  # nothing is checked: it lets shells complete names of files
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -31,7 +32,7 @@ def format_option(json: str) -> Option:
 
 def keys_option(help_text: str) -> Option:
     """`--keys`, any number of times."""
-    return click.option("--keys", metavar="PATH", multiple=True, help=help_text)
+    return click.option("--keys", metavar="PATH", type=FILE, multiple=True, help=help_text)
 
 
 def cloud_keys_option(command: Command) -> Command:
@@ -40,6 +41,7 @@ def cloud_keys_option(command: Command) -> Command:
         "--cloud-key",
         "cloud_keys",
         metavar="FILE",
+        type=FILE,
         multiple=True,
         help="The key that is the cloud's, when several could be; may be repeated.",
     )(command)

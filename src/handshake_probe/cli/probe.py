@@ -11,7 +11,7 @@ import click
 from handshake_probe.cli import complaints
 from handshake_probe.cli.consent import agreed
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
-from handshake_probe.cli.options import format_option
+from handshake_probe.cli.options import FILE, format_option
 from handshake_probe.cli.phrases import device_os_option, led_option, phrase_of
 from handshake_probe.cli.report_option import report_option, report_to
 from handshake_probe.cli.root import examples
@@ -54,6 +54,7 @@ _HELP = "handshake-probe probe --help"
 @click.option(
     "--cloud-key",
     metavar="FILE",
+    type=FILE,
     help="The cloud's public key, for a cloud of your own; Particle's is built in.",
 )
 @click.option("--no-identity", is_flag=True, help="Do not send a made-up device's identity.")
@@ -92,6 +93,7 @@ _HELP = "handshake-probe probe --help"
 @click.option(
     "--device-key",
     metavar="FILE",
+    type=FILE,
     help="The device's private key: do the whole handshake in its place. Asks first.",
 )
 @click.option("--device-id", metavar="ID", help="The device's id, 24 hex digits.")

@@ -10,7 +10,7 @@ import click
 from handshake_probe.cli import complaints
 from handshake_probe.cli.consent import agreed
 from handshake_probe.cli.exits import ExitCode, exit_code_of
-from handshake_probe.cli.options import format_option, keys_option
+from handshake_probe.cli.options import FILE, format_option, keys_option
 from handshake_probe.cli.root import examples
 from handshake_probe.cli.targets import Target
 from handshake_probe.errors import HandshakeProbeError, KeyFileError, UnreadableInput
@@ -37,7 +37,7 @@ _HELP = "handshake-probe replay --help"
         "replay home.pcapng --offline --keys keys/",
     ),
 )
-@click.argument("capture", metavar="CAPTURE")
+@click.argument("capture", metavar="CAPTURE", type=FILE)
 @click.option(
     "--to",
     "target",
@@ -82,6 +82,7 @@ _HELP = "handshake-probe replay --help"
 @click.option(
     "--device-key",
     metavar="FILE",
+    type=FILE,
     help="The device's private key: do a fresh handshake, which the cloud accepts. Asks first.",
 )
 @click.option("--device-id", metavar="ID", help="The device's id, where the recording hides it.")
@@ -89,6 +90,7 @@ _HELP = "handshake-probe replay --help"
 @click.option(
     "--cloud-key",
     metavar="FILE",
+    type=FILE,
     help="The cloud's public key, for a cloud of your own; Particle's is built in.",
 )
 @keys_option("Keys to read the recording with, as with 'analyze'; may be repeated.")

@@ -10,6 +10,7 @@ import click
 from handshake_probe import pipeline
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode
+from handshake_probe.cli.options import FILE
 from handshake_probe.cli.progress import progress_of
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
@@ -52,7 +53,7 @@ class _Moment(click.ParamType[float]):
         "report report.html --redact public -o forum.md",
     ),
 )
-@click.argument("inputs", metavar="MEASUREMENT|CAPTURE...", nargs=-1, required=True)
+@click.argument("inputs", metavar="MEASUREMENT|CAPTURE...", type=FILE, nargs=-1, required=True)
 @click.option(
     "-o",
     "--output",

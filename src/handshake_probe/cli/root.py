@@ -6,6 +6,7 @@ import difflib
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 from handshake_probe.cli.front import COMMANDS, HELP, PROGRAM
 
@@ -23,6 +24,14 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = import_module(f"{__package__}.{cmd_name}").command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names that begin so, without importing every command."""
+        return [
+            CompletionItem(name, help=line)
+            for name, line in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
 
     def get_help(self, ctx: click.Context) -> str:
         """The front page."""

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import click
+from click.shell_completion import shell_complete
 
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode
@@ -14,10 +15,15 @@ from handshake_probe.cli.front import PROGRAM
 from handshake_probe.cli.root import root
 from handshake_probe.errors import HandshakeProbeError
 
+COMPLETE = "_HANDSHAKE_PROBE_COMPLETE"  # how shells ask what may follow, as click names it
+
 
 def run(arguments: Sequence[str]) -> int:
     """The exit code; results are on stdout, talk on stderr."""
     try:
+        instruction = os.environ.get(COMPLETE)
+        if instruction:
+            return shell_complete(root, {}, PROGRAM, COMPLETE, instruction)
         code = _invoke(list(arguments))
         sys.stdout.flush()
     except (KeyboardInterrupt, click.Abort):

@@ -26,7 +26,13 @@ from handshake_probe.capture.live_record import Recorder
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode, exit_code_of
 from handshake_probe.cli.keyboard import keyboard
-from handshake_probe.cli.options import cloud_keys_option, format_option, keys_option, ports_option
+from handshake_probe.cli.options import (
+    FILE,
+    cloud_keys_option,
+    format_option,
+    keys_option,
+    ports_option,
+)
 from handshake_probe.cli.root import examples
 from handshake_probe.cli.watch_loop import Limits, View, Watching, standard_input
 from handshake_probe.cli.watch_probe import ProbeBeside
@@ -62,7 +68,10 @@ _RIGHTS = "capturing takes root (sudo) or dumpcap and membership of its group"
 @cloud_keys_option
 @ports_option
 @click.option(
-    "--write", metavar="FILE", help="Keep the frames in a new pcapng file, for 'analyze'."
+    "--write",
+    metavar="FILE",
+    type=FILE,
+    help="Keep the frames in a new pcapng file, for 'analyze'.",
 )
 @click.option(
     "--duration",

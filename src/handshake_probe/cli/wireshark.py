@@ -11,7 +11,13 @@ import click
 from handshake_probe import pipeline
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode
-from handshake_probe.cli.options import cloud_keys_option, format_option, keys_option, ports_option
+from handshake_probe.cli.options import (
+    FILE,
+    cloud_keys_option,
+    format_option,
+    keys_option,
+    ports_option,
+)
 from handshake_probe.cli.progress import progress_of
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
@@ -51,7 +57,7 @@ def command() -> None:
         "wireshark export own.pcap --port 8883 --keys keys/ -o out.pcapng",
     ),
 )
-@click.argument("capture", metavar="CAPTURE")
+@click.argument("capture", metavar="CAPTURE", type=FILE)
 @click.option(
     "-o", "--output", metavar="NEWFILE", required=True, help="Where to write; a file not there yet."
 )
