@@ -179,3 +179,18 @@ def test_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(other), str(other)]) == 0
     assert main(["compare", str(one), str(one)]) == 3
     assert main(["compare", str(one), str(tmp_path / "none")]) == 2
+
+
+def test_captures_are_compared_as_they_are(capfd: pytest.CaptureFixture[str]) -> None:
+    captures = Path(__file__).resolve().parent.parent / "captures"
+    sound = str(captures / "healthy-linux-cooked.pcap")
+    (blocked,) = map(str, captures.glob("blocked-syn-dropped.pcap*"))
+    assert main(["compare", sound, blocked]) == 1
+    assert "B's network" in " ".join(capfd.readouterr().out.split())
+    assert main(["diagnose", blocked]) == 1
+    assert "NETWORK BLOCKED" in capfd.readouterr().out
+    assert main(["compare", sound, __file__]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "not a capture" in err
+    assert "or captures" in err

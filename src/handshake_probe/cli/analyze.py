@@ -14,6 +14,7 @@ from handshake_probe.capture.inputs import Engine
 from handshake_probe.capture.serial_log import is_serial_log
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
+from handshake_probe.cli.measurements import is_document
 from handshake_probe.cli.options import (
     FILE,
     cloud_keys_option,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _NAMED = 8  # devices, where somebody named none of them
 _CAPTURE_HELP = "give captures (pcap, pcapng, also compressed) as arguments, and keys with --keys"
+_DOCUMENT_HELP = "measurements and reports are read by 'diagnose', 'compare' and 'report'"
 _KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
 
 
@@ -217,7 +219,8 @@ def _told(path: str, result: Measurement | Exception) -> tuple[Measurement | Non
         case pipeline.Interrupted():
             return result.measurement, ExitCode.INTERRUPTED
         case HandshakeProbeError():
-            return None, complaints.expected(result, _CAPTURE_HELP)
+            given = _DOCUMENT_HELP if is_document(path) else _CAPTURE_HELP
+            return None, complaints.expected(result, given)
         case Exception():
             return None, complaints.internal(result, path)
     return result, exit_code_of(result.verdict.cause)

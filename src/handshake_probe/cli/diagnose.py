@@ -6,16 +6,16 @@ import sys
 
 import click
 
+from handshake_probe import pipeline
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
+from handshake_probe.cli.measurements import HELP, read_measurements
 from handshake_probe.cli.options import FILE, format_option
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
 from handshake_probe.model.measurement import ASKED
-from handshake_probe.pipeline.rejudging import diagnose, load_measurements
+from handshake_probe.pipeline.rejudging import diagnose
 from handshake_probe.report.json_lines import write_json
-
-_HELP = "give files that `analyze --format json` or `probe --format json` wrote"
 
 
 @click.command(
@@ -26,18 +26,22 @@ _HELP = "give files that `analyze --format json` or `probe --format json` wrote"
         "diagnose device.json probe.json",
     ),
 )
-@click.argument("files", metavar="MEASUREMENT...", type=FILE, nargs=-1, required=True)
+@click.argument("files", metavar="MEASUREMENT|CAPTURE...", type=FILE, nargs=-1, required=True)
 @format_option("one document per measurement, one per line.")
 def command(files: tuple[str, ...], form: str) -> ExitCode:
     """Judge saved measurements again, alone or together.
 
     With a device's capture and a probe from the same network, the two are judged side by side:
     a probe that passes where the device's own packets fail shows a rule against this device.
+    Captures are read without keys; what `analyze --keys KEYS --format json` wrote knows more.
     """
     try:
-        loaded = [measurement for path in files for measurement in load_measurements(path)]
+        loaded = [measurement for path in files for measurement in read_measurements(path)]
+    except pipeline.Interrupted:
+        complaints.say("interrupted: nothing was judged")
+        return ExitCode.INTERRUPTED
     except HandshakeProbeError as error:
-        return complaints.expected(error, _HELP)
+        return complaints.expected(error, HELP)
     judged = diagnose(loaded)
     for number, measurement in enumerate(judged):
         if form == "json":

@@ -45,7 +45,7 @@ def _read_id(context: click.Context, parameter: click.Parameter, value: str | No
     short_help="Say what key files are and whether they fit.",
     epilog=examples(
         "keys check device.der",
-        "keys check e00fce68a1b2c3d4e5f60718.der e00fce68a1b2c3d4e5f60718.pub.pem",
+        "keys check device.der registered.pub.pem",
         "keys check server-slot.bin cloud_private.pem",
         "keys check spark-server/data/",
         "keys check device.der --format json | jq .verdict",

@@ -47,9 +47,10 @@ _MANNERS = {"compares": Manner.COMPARES, "trusts": Manner.TRUSTS_REGISTER}
         "lab cloud --call length=abc --get answer",
     ),
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True)
+@click.option("--port", metavar="N", type=click.IntRange(0, 65535), default=PORT, show_default=True)
 @click.option(
     "--host",
+    metavar="ADDRESS",
     default="127.0.0.1",
     show_default=True,
     help="The address to listen at; 0.0.0.0 lets in whoever can reach this machine.",

@@ -50,7 +50,7 @@ _EXITS = {
     short_help="Play a device that connects to a cloud.",
     epilog=examples(
         "lab device --to 127.0.0.1",
-        "lab device --to 192.168.1.5:5683 --server-key cloud_public.der",
+        "lab device --to 192.168.1.5 --server-key cloud.der",
         "lab device --to 127.0.0.1 --fault key-truncated --attempts 3",
         "lab device --to 127.0.0.1 --generation 1.0 --session 60",
     ),
@@ -81,6 +81,7 @@ _EXITS = {
 )
 @click.option(
     "--attempts",
+    metavar="N",
     type=click.IntRange(1),
     default=1,
     show_default=True,

@@ -26,8 +26,8 @@ _MOST_SHELLS = 256  # exit codes
     short_help="Run a network scenario, and a command in it.",
     epilog=examples(
         "lab scenario syn-dropped --keep syn-dropped/",
-        "lab scenario portal-redirects -- sh",
-        "lab scenario dns-sinkhole --unprivileged -- handshake-probe probe",
+        "lab scenario portal-redirects --unprivileged -- sh",
+        "lab scenario dns-sinkhole -- handshake-probe probe",
     ),
     context_settings={"ignore_unknown_options": True},
 )

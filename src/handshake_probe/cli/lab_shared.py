@@ -52,6 +52,7 @@ publish_option = click.option(
 )
 seed_option = click.option(
     "--seed",
+    metavar="N",
     type=int,
     help="The same random bytes in every run (keys excepted). Whoever knows it reads the sessions.",
 )

@@ -10,20 +10,13 @@ import click
 from handshake_probe import pipeline
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode
+from handshake_probe.cli.measurements import HELP, read_measurements
 from handshake_probe.cli.options import FILE
-from handshake_probe.cli.progress import progress_of
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError
-from handshake_probe.keys.keyring import Keyring
-from handshake_probe.model.measurement import Measurement
-from handshake_probe.pipeline.rejudging import load_measurements
 
-_HELP = (
-    "give captures, reports in HTML, or what `--format json` wrote, and -o with .html, .pdf, .md,"
-    " .json or .txt"
-)
+_HELP = f"{HELP}, and -o with .html, .pdf, .md, .json or .txt"
 _LEVELS = ("it", "public")
-_BEGINNING = 100  # bytes that tell a document from a capture
 
 
 class _Moment(click.ParamType[float]):
@@ -99,7 +92,7 @@ def command(
     from handshake_probe.report.sheet.redaction import Level
 
     try:
-        measurements = [found for path in inputs for found in _read(path)]
+        measurements = [found for path in inputs for found in read_measurements(path)]
         write_report(measurements, files, level=Level(level), made=made, by=by)
     except pipeline.Interrupted:
         complaints.say("interrupted: no report was written")
@@ -109,20 +102,3 @@ def command(
     for file in files:
         complaints.note(f"wrote {file}")
     return ExitCode.HEALTHY
-
-
-def _read(path: str) -> list[Measurement]:
-    """Measurements from a document, or a capture analysed now."""
-    if _is_document(path):
-        return load_measurements(path)
-    with progress_of(path) as progress:
-        return [pipeline.analyze(path, keyring=Keyring(), progress=progress)]
-
-
-def _is_document(path: str) -> bool:
-    try:
-        with Path(path).open("rb") as stream:
-            beginning = stream.read(_BEGINNING).lstrip(b"\xef\xbb\xbf \t\r\n")
-    except OSError:
-        return False
-    return beginning.startswith((b"{", b"<"))

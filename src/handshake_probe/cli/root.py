@@ -53,4 +53,8 @@ root = LazyGroup(PROGRAM, no_args_is_help=True)
 
 def examples(*lines: str) -> str:
     """The end of a help page: command lines that work, kept as they are."""
-    return "\n".join(["\b", "Examples:", *(f"  {PROGRAM} {line}" for line in lines)])
+    return "\n".join(["\b", "Examples:", *(f"  {_command(line)}" for line in lines)])
+
+
+def _command(line: str) -> str:
+    return line if f"| {PROGRAM} " in line else f"{PROGRAM} {line}"

@@ -58,7 +58,7 @@ _RIGHTS = "capturing takes root (sudo) or dumpcap and membership of its group"
         "watch -i wlan0 --keys keys/ --write seen.pcapng",
         "watch -i wlan0 --until verdict --duration 120 --format json",
         "watch -i wlan0 --probe",
-        "watch -",
+        'ssh root@router "tcpdump -i br0 -U -w - port 5683" | handshake-probe watch -',
     ),
 )
 @click.argument("stream", metavar="[-]", required=False, type=click.Choice([STANDARD_INPUT]))
@@ -105,17 +105,13 @@ def command(
     with_probe: bool,
     form: str,
 ) -> ExitCode:
-    r"""Watch devices while they try, with a verdict that follows what they do.
+    """Watch devices while they try, with a verdict that follows what they do.
 
     On a terminal, a row for each device and the steps of the selected one; elsewhere a line for
     each event. Ctrl-C or q ends it with the report that 'analyze' would give. Root is given up as
     soon as the capture is open. Nothing is sent without --probe.
 
-    With -, a capture is read from standard input while it is written, as from a router:
-
-    \b
-      ssh root@router "tcpdump -i br-lan -U -s 0 -w - port 5683 or port 53" |
-        handshake-probe watch -
+    With -, a capture is read from standard input while it is written, as from a router.
 
     Exit codes are those of the verdict: to end a watch is no failure.
     """

@@ -54,7 +54,7 @@ def command() -> None:
     short_help="Write a capture with its decrypted messages.",
     epilog=examples(
         "wireshark export home.pcapng --keys keys/ -o out.pcapng",
-        "wireshark export own.pcap --port 8883 --keys keys/ -o out.pcapng",
+        "wireshark export a.pcap --port 8883 --keys keys/ -o b.pcapng",
     ),
 )
 @click.argument("capture", metavar="CAPTURE", type=FILE)

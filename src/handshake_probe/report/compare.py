@@ -27,7 +27,7 @@ def write_comparison(
 ) -> None:
     """Writes what the difference proves, then what differs, then what is alike."""
     page = Page(stream)
-    column = max(_COLUMN, *(len(label) + 4 for label, *_ in rows))
+    column = max(_COLUMN, *(len(label) + 2 for label, *_ in rows))
     for letter, name in zip("AB", names, strict=True):
         page.line((f"{letter}  {visible(name)}", "dim"), hang=3)
     page.blank()
