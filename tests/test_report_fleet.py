@@ -9,6 +9,7 @@ from handshake_probe.model.measurement import DeviceReport
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Stage
 from handshake_probe.report.sheet.compose import compose
 from handshake_probe.report.sheet.content import Report
+from handshake_probe.report.sheet.html import html
 from handshake_probe.report.sheet.text import text
 
 NETWORK = Cause.NETWORK_BLOCKED
@@ -104,3 +105,24 @@ def test_devices_of_many_networks_are_counted_by_network() -> None:
     (source,) = (row.text for row in report.rules[0].rows if row.label == "Source")
     assert source.startswith("40 devices: 2 in 10.0.0.0/24, 2 in 10.0.1.0/24,")
     assert "and others in 4 more networks" in source
+
+
+def test_what_is_not_decided_may_still_clear_the_network() -> None:
+    cleared = composed(devices(1, 1, Cause.INCONCLUSIVE, ruled_out=[NETWORK]))
+    assert cleared.title.startswith("Not the network, and not decided further")
+    assert cleared.lead.startswith("The network carries")
+    open_ = composed(devices(1, 1, Cause.INCONCLUSIVE))
+    assert open_.title.startswith("Not decided")
+    assert "does not tell the network from another cause" in open_.lead
+
+
+def test_no_line_of_a_step_begins_with_what_ends_a_sentence() -> None:
+    told = "The key (`--keys`). Without it: `particle keys server`, then a capture. Or: `a b`."
+    report = composed(devices(1, 1, Cause.INCONCLUSIVE, next_steps=[told]))
+    lines = text(report).splitlines()
+    assert "1. The key (--keys). Without it:" in lines
+    assert "   then a capture. Or:" in lines
+    page = html(report, "{}")
+    assert '<code class="command">particle keys server</code>then a capture. Or:' in page
+    assert '<code class="command">a b</code></li>' in page
+    assert '(<code class="word">--keys</code>)' in page

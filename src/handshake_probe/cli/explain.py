@@ -71,7 +71,9 @@ def command(context: click.Context, words: tuple[str, ...]) -> ExitCode:
 def _list() -> ExitCode:
     from handshake_probe.diagnose.symptoms.topics import list_topics
 
-    rows = [(entry.code, str(entry.severity), entry.title) for entry in CATALOGUE.values()]
+    rows = [
+        (entry.code, str(entry.severity), entry.title) for _, entry in sorted(CATALOGUE.items())
+    ]
     write_index(sys.stdout, rows)
     write_topics(sys.stdout, list(list_topics()))
     return ExitCode.HEALTHY

@@ -59,8 +59,8 @@ def compose(
     devices = [device for measurement in measurements for device in measurement.devices]
     return Report(
         matter=matter,
-        title=wording.TITLES[matter],
-        lead=wording.lead(matter, lead.measurement.devices, len(wishes)),
+        title=wording.title(verdict),
+        lead=wording.lead(verdict, lead.measurement.devices, len(wishes)),
         made=f"{moment(made)} UTC",
         version=__version__,
         redaction=str(level),

@@ -49,6 +49,9 @@ class Kind(StrEnum):
     COMMAND = "command"  # a command with a line of its own
 
 
+AFTER_COMMAND = " .,;:"  # what a sentence does not begin with after a command on its own line
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """Prose, and commands in it that can be copied."""

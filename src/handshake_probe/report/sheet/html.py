@@ -7,7 +7,7 @@ from importlib.resources import files
 from markupsafe import Markup
 
 from handshake_probe.report.sheet import embedded
-from handshake_probe.report.sheet.content import Case, Report
+from handshake_probe.report.sheet.content import AFTER_COMMAND, Case, Report
 from handshake_probe.report.sheet.paint import PAINT
 from handshake_probe.report.sheet.pictures import (
     SIGNS,
@@ -32,6 +32,7 @@ def html(report: Report, documents: str) -> str:
             overview=overview_picture("all", overview) if overview else None,
             signs=SIGNS,
             style=Markup(style),
+            after_command=AFTER_COMMAND,
             paint={
                 shape: {kind: Markup(attributes) for kind, attributes in kinds.items()}
                 for shape, kinds in PAINT.items()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from handshake_probe.report.page import ASCII_TYPOGRAPHY
 from handshake_probe.report.sheet.content import (
+    AFTER_COMMAND,
     Case,
     Fact,
     Kind,
@@ -176,16 +177,17 @@ def _facts(facts: Sequence[Fact]) -> Iterator[str]:
 
 def _steps(steps: Sequence[Step]) -> Iterator[str]:
     for number, step in enumerate(steps, 1):
-        lead, prose = f"{number}. ", ""
+        lead, prose, alone = f"{number}. ", "", False
         for piece, kind in step.pieces:
             if kind is not Kind.COMMAND:
-                prose += piece
+                prose += piece.lstrip(AFTER_COMMAND) if alone else piece
+                alone = False
                 continue
             if prose:
                 yield from _hanging(lead, prose.strip(), 3)
             yield plain(f"       {piece}")
-            lead, prose = "   ", ""
-        if prose.strip(" ."):
+            lead, prose, alone = "   ", "", True
+        if prose.strip():
             yield from _hanging(lead, prose.strip(), 3)
 
 

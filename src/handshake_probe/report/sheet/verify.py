@@ -9,8 +9,8 @@ from handshake_probe.keys.particle import PARTICLE_NAMES
 from handshake_probe.report.sheet.content import Kind, Matter, Step
 from handshake_probe.report.sheet.target import CLOUD_PORT, Target
 
-# A command has arguments; its opening backtick follows a blank or an opening bracket.
-_COMMAND = re.compile(r"(?:(?<=[\s(])|^)`([^`\s]+ [^`]*)`")
+# A command has arguments, or is an option; its opening backtick follows a blank or a bracket.
+_COMMAND = re.compile(r"(?:(?<=[\s(])|^)`([^`\s]+ [^`]*|--[a-z-]+)`")
 # What a command of the catalogue is made of. Filled with anything else, it is prose.
 _PLAIN = re.compile(r"[A-Za-z0-9 ._:/,@=<>\[\]-]+")
 # What `verification` adds to that; it puts only checked values into its commands.

@@ -24,6 +24,11 @@ LEADS = {
     Matter.OPEN: "What was measured does not tell the network from another cause. The page for the "
     "owner says what would settle it.",
 }
+_NOT_THE_NETWORK = (
+    "The network carries what a Particle device and its cloud say, so nothing is asked of it. "
+    "Which of the other causes it is was not decided; the page for the owner says what would "
+    "settle it."
+)
 _SURE = {
     Confidence.PROVEN: "proven: an explicit refusal or arithmetic leaves no other reading",
     Confidence.LIKELY: "likely: it explains all that was seen; others would need a coincidence",
@@ -38,8 +43,11 @@ _MARKS = {
 _WITHOUT_KEYS = (Stage.NONE, Stage.DNS, Stage.TCP_SYN, Stage.TCP_ESTABLISHED, Stage.NONCE_RECEIVED)
 
 
-def lead(matter: Matter, devices: Sequence[DeviceReport], changes: int) -> str:
+def lead(verdict: Judged, devices: Sequence[DeviceReport], changes: int) -> str:
     """What the page is about, for somebody who never heard of the device."""
+    matter = matter_of(verdict)
+    if matter is Matter.OPEN and carried(verdict):
+        return _NOT_THE_NETWORK
     if matter is not Matter.REQUEST:
         return LEADS[matter]
     blocked = sum(device.verdict.cause is Cause.NETWORK_BLOCKED for device in devices)
@@ -52,6 +60,19 @@ def lead(matter: Matter, devices: Sequence[DeviceReport], changes: int) -> str:
         f"{who} cloud from this network. This page asks for {asked}, shows what was measured, and "
         "says how to check the result."
     )
+
+
+def title(verdict: Judged) -> str:
+    """The heading of the page."""
+    matter = matter_of(verdict)
+    if matter is Matter.OPEN and carried(verdict):
+        return "Not the network, and not decided further: no firewall rule is asked for"
+    return TITLES[matter]
+
+
+def carried(verdict: Judged) -> bool:
+    """Whether the network is known to carry the handshake."""
+    return Cause.NETWORK_BLOCKED in verdict.ruled_out
 
 
 def matter_of(verdict: Judged) -> Matter:
