@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import documents
+from handshake_probe.diagnose.advice import against
 from handshake_probe.model.measurement import DeviceReport
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Stage
+from handshake_probe.report.page import Page
 from handshake_probe.report.sheet.compose import compose
 from handshake_probe.report.sheet.content import Report
 from handshake_probe.report.sheet.html import html
@@ -126,3 +129,15 @@ def test_no_line_of_a_step_begins_with_what_ends_a_sentence() -> None:
     assert '<code class="command">particle keys server</code>then a capture. Or:' in page
     assert '<code class="command">a b</code></li>' in page
     assert '(<code class="word">--keys</code>)' in page
+
+
+def test_keys_are_to_be_left_alone_once_and_no_command_stands_out() -> None:
+    (advice,) = against(NETWORK)
+    report = composed(devices(1, 1, NETWORK, next_steps=["Try a hotspot.", advice], **REFUSED))
+    told = text(report)
+    assert told.count("eave the ") == 1
+    assert "doctor" not in told
+    stream = io.StringIO()
+    Page(stream).step("1. ", advice)
+    assert "\n    particle keys doctor\n" not in stream.getvalue()
+    assert "(`particle keys doctor`)" in stream.getvalue().replace("\n     ", " ")

@@ -6,8 +6,8 @@ from handshake_probe.model.vocabulary import Cause
 
 _AGAINST: dict[Cause, tuple[str, ...]] = {
     Cause.NETWORK_BLOCKED: (
-        "Leave the keys alone: `particle keys doctor` replaces the device's key and changes "
-        "nothing on the network. Nor does a factory reset, which only the Core has.",
+        "Leave the keys alone. A new device key (`particle keys doctor`) changes nothing on the "
+        "network; nor does a factory reset, which only the Core has.",
     ),
     Cause.UNCLAIMED: ("Leave the keys alone: the handshake passed, so they are right.",),
     Cause.SERVER_FAULT: (

@@ -27,8 +27,10 @@ _LEADS = {
 }
 _KEYS_LATER = (
     "Leave the device's keys and its firmware as they are until the network is proven good: "
-    "nothing measured here speaks against them."
+    "nothing measured here speaks against them, and a new key changes nothing on the network."
 )
+# Steps of the verdict that a report says in its own words.
+_SAID_ELSEWHERE = ("Ask the network's administrator", "Leave the keys alone.")
 _SEND = "Send this report to the people who run the network. Nothing else is needed from you."
 _LED = "When it works, the device's LED breathes cyan."
 
@@ -84,7 +86,7 @@ def verification(target: Target) -> tuple[Step, ...]:
 def owner_steps(matter: Matter, next_steps: Sequence[str]) -> tuple[Step, ...]:
     """What the owner does, in order."""
     if matter is Matter.REQUEST:
-        own = [s for s in next_steps if not s.startswith("Ask the network's administrator")]
+        own = [s for s in next_steps if not s.startswith(_SAID_ELSEWHERE)]
         return tuple(map(step, (_SEND, *own, _LED, _KEYS_LATER)))
     return tuple(map(step, next_steps)) or (step(_LED),)
 
