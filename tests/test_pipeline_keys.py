@@ -36,6 +36,12 @@ def test_a_folder_gives_each_file_the_role_its_content_says() -> None:
     assert keyring.has_register
 
 
+def test_a_folder_without_a_key_is_noted(tmp_path: Path) -> None:
+    keyring, notes = load_keys([str(tmp_path)], [])
+    assert notes == [f"{tmp_path}: no key in it"]
+    assert keyring.devices == load_keys([], [])[0].devices
+
+
 def test_a_single_file_gives_one_key() -> None:
     keyring, notes = load_keys([str(PUBLIC)], [])
     assert (len(keyring.cloud), keyring.devices, keyring.registered) == (1, (), ())
@@ -178,7 +184,7 @@ def test_folders_in_folders_are_read_to_some_depth_and_links_not_followed(tmp_pa
     shutil.copy(PUBLIC, deep)
     (tmp_path / "again").symlink_to(tmp_path)
     keyring, notes = load_keys([str(tmp_path)], [])
-    assert (keyring.cloud, notes) == ((), [])
+    assert (keyring.cloud, notes) == ((), [f"{tmp_path}: no key in it"])
 
 
 def test_many_files_without_keys_are_counted(tmp_path: Path) -> None:

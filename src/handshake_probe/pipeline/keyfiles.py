@@ -59,14 +59,18 @@ def _keys_at(path: Path, notes: list[str]) -> Iterable[KeyFile]:
         yield _read_key_file(path, path.name)
         return
     refusals = []
+    found = False
     for entry in files_below(path):
         try:
             yield _read_key_file(entry, str(entry.relative_to(path)))
+            found = True
         except NoUsableKey as error:
             if error.looks_like not in _RECORDS:
                 refusals.append(str(error))
         except KeyFileError as error:
             refusals.append(str(error))
+    if not found and not refusals:
+        notes.append(f"{path}: no key in it")
     more = len(refusals) - _NOTES_SHOWN
     notes += refusals[:_NOTES_SHOWN]
     if more > 0:

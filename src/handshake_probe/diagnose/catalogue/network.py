@@ -6,7 +6,8 @@ from handshake_probe.diagnose.catalogue.entry import CLOUD_SIDE, ERROR, INFO, WA
 
 ALLOW = (
     "Ask the network's administrator to allow outbound TCP port {port} from {device} to the cloud "
-    "(by name: device.spark.io and device.tcp.particle.io; no inbound rule is needed).",
+    "(Particle's by name: device.spark.io and device.tcp.particle.io; your own by its address; no "
+    "inbound rule is needed).",
     "Check with a phone hotspot: if the device connects there, this network is the cause.",
 )
 NO_INSPECTION = (
@@ -35,7 +36,8 @@ ENTRIES = (
         "NXDOMAIN, SERVFAIL, REFUSED or an answer without addresses to an A question.",
         "A public resolver that says the same, or a name that was mistyped with "
         "`particle keys server --host`.",
-        "Allow the cloud's names in the DNS filter: device.spark.io, device.tcp.particle.io.",
+        "Allow the cloud's names in the DNS filter; Particle's are device.spark.io and "
+        "device.tcp.particle.io.",
     ),
     entry(
         "HP103",
@@ -45,7 +47,8 @@ ENTRIES = (
         "gateway or portal itself.",
         "0.0.0.0 or a loopback address, or the address of the DNS server that answered.",
         "A private cloud that really runs on that host: its nonce would show it.",
-        "Allow the cloud's names in the DNS filter: device.spark.io, device.tcp.particle.io.",
+        "Allow the cloud's names in the DNS filter; Particle's are device.spark.io and "
+        "device.tcp.particle.io.",
         "On a network with a login page the device must be exempted: it cannot log in.",
     ),
     entry(
