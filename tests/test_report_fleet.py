@@ -141,3 +141,15 @@ def test_keys_are_to_be_left_alone_once_and_no_command_stands_out() -> None:
     Page(stream).step("1. ", advice)
     assert "\n    particle keys doctor\n" not in stream.getvalue()
     assert "(`particle keys doctor`)" in stream.getvalue().replace("\n     ", " ")
+
+
+def test_another_capture_is_told_once_however_many_devices_it_holds() -> None:
+    lead = documents.measurement(*devices(2, 1, NETWORK, **REFUSED))
+    other = documents.measurement(*devices(9, 2, Cause.HEALTHY), *devices(3, 3, NETWORK))
+    one = documents.measurement(*devices(1, 4, Cause.HEALTHY))
+    report = compose([lead, other, one], {}, made=1.8e9, by=None)
+    (compared,) = (fact.text for fact in report.verdict.facts if fact.label == "Compared")
+    assert compared == (
+        "a capture (home.pcapng): 12 devices: 3 network blocked, 9 healthy; "
+        "a capture (home.pcapng): healthy"
+    )

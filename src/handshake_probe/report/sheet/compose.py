@@ -9,6 +9,7 @@ from itertools import starmap
 from handshake_probe import __version__
 from handshake_probe.model.measurement import ASKED, Measurement, to_json
 from handshake_probe.report.device import DEVICE_STAGES
+from handshake_probe.report.overview import counts
 from handshake_probe.report.probe import PROBE_STAGES
 from handshake_probe.report.safe import visible
 from handshake_probe.report.sheet import request, verify, wording
@@ -19,6 +20,7 @@ from handshake_probe.report.sheet.redaction import Level, level_of
 from handshake_probe.report.sheet.times import moment
 from handshake_probe.report.sheet.vendors import examples
 from handshake_probe.report.sheet.wishes import wishes_of
+from handshake_probe.report.words import spaced
 
 _TOLD = 3  # cases told in full; the measurement holds the others
 _COPIES = {Level.IT: "copy for the network team", Level.PUBLIC: "public copy"}
@@ -90,19 +92,18 @@ def _head(facts: Sequence[Fact], by: str | None) -> tuple[Fact, ...]:
 
 def _compared(subjects: Sequence[Subject]) -> str:
     """What else was measured, and how that came out."""
-    lead, *others = subjects
-    told = []
-    for other in others:
-        if other.measurement is lead.measurement:
-            continue
-        what = f"the {other.measurement.kind}" if other.measurement.kind in ASKED else "a capture"
-        told.append(f"{what} ({_place(other)}): {other.verdict.cause.replace('_', ' ')}")
-    return "; ".join(told[:4])
+    told = {id(subjects[0].measurement): ""}  # one for each other measurement, gravest first
+    for subject in subjects:
+        told.setdefault(id(subject.measurement), _outcome(subject))
+    return "; ".join(list(told.values())[1:5])
 
 
-def _place(subject: Subject) -> str:
-    source = subject.measurement.source
-    return visible(source.path, 60)
+def _outcome(subject: Subject) -> str:
+    measurement = subject.measurement
+    what = f"the {measurement.kind}" if measurement.kind in ASKED else "a capture"
+    devices = measurement.devices
+    came = counts(devices) if len(devices) > 1 else spaced(subject.verdict.cause)
+    return f"{what} ({visible(measurement.source.path, 60)}): {came}"
 
 
 def _attached(measurement: Measurement) -> Attached:
