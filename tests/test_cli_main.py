@@ -17,6 +17,7 @@ import pytest
 import documents
 from handshake_probe import __version__, pipeline
 from handshake_probe.cli import main
+from handshake_probe.cli.analyze import _CAPTURE_HELP
 from handshake_probe.cli.exits import ExitCode, exit_code_of, merged
 from handshake_probe.cli.front import COMMANDS, HELP, PROGRAM
 from handshake_probe.cli.progress import progress_of
@@ -107,7 +108,7 @@ def test_one_unreadable_capture_does_not_lose_the_others(capsys: Captured) -> No
     assert "✗ NETWORK BLOCKED" in out
     assert err.splitlines() == [
         "handshake-probe: error: unreadable.pcap: no capture",
-        "help: give captures (pcap, pcapng, also compressed) as arguments, and keys with --keys",
+        f"help: {_CAPTURE_HELP}",
         "handshake-probe: error: internal error while reading surprise.pcap: "
         "ZeroDivisionError: a mistake of ours",
         "help: please report it, with what HANDSHAKE_PROBE_DEBUG=1 shows",

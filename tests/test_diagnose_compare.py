@@ -136,9 +136,15 @@ def test_each_device_of_a_fleet_is_compared_with_itself(
 
 def test_devices_that_are_not_in_both_prove_nothing() -> None:
     nameless = {"device_id": None, "mac": "02:00:00:00:00:01"}  # their router's
-    one = msgspec.structs.replace(fleet(B, B), devices=[*with_names(fleet(B, B), **nameless)])
-    other = msgspec.structs.replace(fleet(H, H), devices=[*with_names(fleet(H, H), **nameless)])
+    one = msgspec.structs.replace(fleet(B, B), devices=with_names(fleet(B, B), **nameless))
+    there = with_names(fleet(H, H), **nameless)
+    other = msgspec.structs.replace(fleet(H, H), devices=there)
     found = compare(one, other)
+    assert found.cause is B  # one site, before and after
+    assert found.confidence is Confidence.POSSIBLE
+    assert "by their addresses alone" in found.caveats[0]
+    moved = [msgspec.structs.replace(d, address=f"172.16.0.{n}") for n, d in enumerate(there)]
+    found = compare(one, msgspec.structs.replace(other, devices=moved))
     assert found.cause is None
     assert "no device of A is shown to be in B" in found.proof
 

@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     from handshake_probe.protocol.led_phrase import Phrase
 
 _NAMED = 8  # devices, where somebody named none of them
-_CAPTURE_HELP = "give captures (pcap, pcapng, also compressed) as arguments, and keys with --keys"
+_CAPTURE_HELP = (
+    "give captures (pcap, pcapng, also compressed; in Wireshark: File > Save As) as arguments, and"
+    " keys with --keys"
+)
 _DOCUMENT_HELP = "measurements and reports are read by 'diagnose', 'compare' and 'report'"
 _KEY_HELP = "--keys takes DER and PEM files, slot images, and folders of them"
 

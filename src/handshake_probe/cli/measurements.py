@@ -34,4 +34,4 @@ def is_document(path: str) -> bool:
             beginning = stream.read(_BEGINNING).lstrip(b"\xef\xbb\xbf \t\r\n")
     except OSError:
         return False
-    return beginning.startswith((b"{", b"<"))
+    return beginning.startswith((b"{", b"<")) and not beginning.startswith(b"<?xml")

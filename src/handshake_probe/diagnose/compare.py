@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from handshake_probe.diagnose.compare_fleets import (
+    by_address_alone,
     counted_causes,
     fleet_proof,
     is_fleet,
@@ -145,6 +146,8 @@ def _caveats(one: Measurement, other: Measurement) -> list[str]:
     same = is_fleet(one, other)  # then only a device that is in both counts
     if one.kind not in ASKED and not same and not set(devices[0]) & set(devices[1]):
         found.append("That it is the same device is not shown: neither id nor hardware address.")
+    if same and by_address_alone(one, other):
+        found.append("That they are the same devices is shown by their addresses alone.")
     gap = _gap(one, other)
     if gap is None:
         found.append("When one of them was measured is not known.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from handshake_probe.model.vocabulary import SEVERITY_ORDER, Cause, Stage
 class Pair(NamedTuple):
     """A device that is in both captures."""
 
-    name: str  # its id, or else its hardware address
+    name: str  # its id, or else its hardware address, or else its address
     one: DeviceReport
     other: DeviceReport
 
@@ -42,12 +42,25 @@ def is_fleet(*measurements: Measurement) -> bool:
 
 
 def pairs_of(one: Measurement, other: Measurement) -> list[Pair]:
-    """The devices that are in both, by id or by a hardware address that is no other's."""
-    known = _by_name(other)
+    """The devices that are in both, by id or by a hardware address that is no other's.
+
+    Where that shows none, those of one address: one site, captured behind its router, twice.
+    """
+    return _named_alike(_by_name(one), _by_name(other)) or _named_alike(
+        _by_address(one), _by_address(other)
+    )
+
+
+def by_address_alone(one: Measurement, other: Measurement) -> bool:
+    """Whether nothing but their addresses shows that devices are in both."""
+    return bool(pairs_of(one, other)) and not _named_alike(_by_name(one), _by_name(other))
+
+
+def _named_alike(one: Mapping[str, DeviceReport], other: Mapping[str, DeviceReport]) -> list[Pair]:
     found: dict[str, Pair] = {}  # by the address in A
-    for name, device in _by_name(one).items():
-        if name in known:
-            found.setdefault(device.address, Pair(name, device, known[name]))
+    for name, device in one.items():
+        if name in other:
+            found.setdefault(device.address, Pair(name, device, other[name]))
     return list(found.values())
 
 
@@ -56,8 +69,8 @@ def fleet_proof(one: Measurement, other: Measurement) -> tuple[str, Cause | None
     pairs = pairs_of(one, other)
     if not pairs:
         return (
-            "Nothing: no device of A is shown to be in B, by its id or by a hardware address of "
-            "its own.",
+            "Nothing: no device of A is shown to be in B, by its id, a hardware address of its "
+            "own, or its address.",
             None,
         )
     fared = Counter(_fared(pair.one.verdict, pair.other.verdict) for pair in pairs)
@@ -110,3 +123,7 @@ def _by_name(measurement: Measurement) -> dict[str, DeviceReport]:
     by_id = {device.device_id: device for device in measurement.devices if device.device_id}
     by_mac = {device.mac: device for device in measurement.devices if macs[device.mac] == 1}
     return {name: device for name, device in (*by_id.items(), *by_mac.items()) if name}
+
+
+def _by_address(measurement: Measurement) -> dict[str, DeviceReport]:
+    return {device.address: device for device in measurement.devices if device.address}

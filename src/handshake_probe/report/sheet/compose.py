@@ -94,7 +94,8 @@ def _compared(subjects: Sequence[Subject]) -> str:
     """What else was measured, and how that came out."""
     told = {id(subjects[0].measurement): ""}  # one for each other measurement, gravest first
     for subject in subjects:
-        told.setdefault(id(subject.measurement), _outcome(subject))
+        if id(subject.measurement) not in told:
+            told[id(subject.measurement)] = _outcome(subject)
     return "; ".join(list(told.values())[1:5])
 
 

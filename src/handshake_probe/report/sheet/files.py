@@ -51,7 +51,7 @@ def written(report: Report, documents: str, form: Form, made: float, *, public: 
     if form is Form.PDF:
         from handshake_probe.report.sheet.pdf import pdf
 
-        page = _checked(_html, report, documents, public=public)
+        page = _checked(_html, report, "", public=public)  # paper carries no data
         return pdf(page, made)
     makers = {Form.HTML: _html, Form.MARKDOWN: _markdown, Form.TEXT: _text, Form.JSON: _json}
     return _checked(makers[form], report, documents, public=public).encode()

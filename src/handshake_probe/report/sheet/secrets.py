@@ -34,9 +34,10 @@ _IN_RUNS: dict[str, re.Pattern[str]] = {
     ),
 }
 _SHORTEST = 32  # characters of a run that holds one
+_ID = 24  # characters of a device id
 _BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _CLASSES = bytes(ord("x") if byte in _BASE64 else ord(" ") for byte in range(256))
-_RUN = re.compile(b"x" * _SHORTEST + b"x*")
+_RUNS = {length: re.compile(b"x" * length + b"x*") for length in (_ID, _SHORTEST)}
 # One of them is in everything that follows (in ASCII: other letters have cases of their own).
 _NAMES = ("token", "passw", "secret", "api", "psk", "session=", "sid=", "sessionid=", "bearer")
 _NAMED = re.compile(
@@ -82,12 +83,12 @@ def _without_runs(text: str) -> str:
     return "".join((*parts, text[done:])) if parts else text
 
 
-def _runs(text: str) -> Iterator[tuple[int, int]]:
+def _runs(text: str, shortest: int = _SHORTEST) -> Iterator[tuple[int, int]]:
     """Where long runs of the characters of base64 begin and end, found at the speed of memory."""
-    if len(text) < _SHORTEST:
+    if len(text) < shortest:
         return
     classes = text.encode("ascii", "replace").translate(_CLASSES)  # a byte for each character
-    for found in _RUN.finditer(classes):
+    for found in _RUNS[shortest].finditer(classes):
         yield found.span()
 
 
@@ -112,7 +113,8 @@ def inspect(report: str, *, public: bool) -> None:
         for what, pattern in _IN_RUNS.items():
             if pattern.search(report[start:end]):
                 raise _found(what)
-    if public and _DEVICE_ID.search(report):
+    ids = _runs(report, _ID) if public else ()
+    if any(_DEVICE_ID.search(report[start:end]) for start, end in ids):
         raise SecretFound("the public report would hold a whole device id: it was not written")
 
 
