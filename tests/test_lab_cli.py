@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -42,6 +43,26 @@ class RunningCloud:
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+@pytest.mark.parametrize("listing", ["faults", "scenarios"])
+def test_lists_fit_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, listing: str, columns: int, capsys: Captured
+) -> None:
+    assert main(["lab", listing]) == 0
+    in_a_pipe = capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys, "stdout", screen := Terminal())
+    assert main(["lab", listing]) == 0
+    assert max(map(len, screen.getvalue().splitlines())) <= columns
+    assert screen.getvalue().split() == in_a_pipe.split()
 
 
 @contextmanager

@@ -187,6 +187,7 @@ def test_a_stream_that_is_no_capture() -> None:
     done = piped(b"hello, world" * 100)
     assert done.returncode == 2
     assert b"standard input: not a capture" in done.stderr
+    assert done.stdout == b""
 
 
 def test_a_watch_ends_after_its_time(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from handshake_probe.cli.exits import ExitCode
 from handshake_probe.cli.lab_cloud import cloud
 from handshake_probe.cli.lab_device import device
 from handshake_probe.cli.lab_scenario import scenario, scenarios
+from handshake_probe.cli.lab_shared import list_one
 from handshake_probe.cli.root import examples
 from handshake_probe.lab.faults import FAULTS
 from handshake_probe.protocol.state import Role
@@ -33,7 +34,7 @@ def faults() -> ExitCode:
     """List the faults: whose, name, what it does and what the other side sees of it."""
     for role in (Role.CLOUD, Role.DEVICE):
         for fault in FAULTS[role].values():
-            click.echo(f"{role:<7} {fault.name:<23} {fault.line}")
+            list_one(f"{role:<7} {fault.name:<23} ", fault.line)
     return ExitCode.HEALTHY
 
 

@@ -11,12 +11,11 @@ import click
 
 from handshake_probe.cli import complaints
 from handshake_probe.cli.exits import ExitCode
-from handshake_probe.cli.lab_shared import HELP, until_stopped
+from handshake_probe.cli.lab_shared import HELP, list_one, until_stopped
 from handshake_probe.cli.options import FILE
 from handshake_probe.cli.root import examples
 from handshake_probe.errors import HandshakeProbeError, UnreadableInput
 from handshake_probe.lab import network, scenario_files, staging
-from handshake_probe.report.safe import PROSE, visible
 
 _MOST_SHELLS = 256  # exit codes
 
@@ -82,7 +81,7 @@ def scenarios() -> ExitCode:
     """List the scenarios that come with the program: name, and what is done in it."""
     for path in scenario_files.all_scenarios():
         what = scenario_files.read_scenario(path).what
-        click.echo(f"{path.stem:<28} {visible(what, PROSE)}")
+        list_one(f"{path.stem:<28} ", what)
     return ExitCode.HEALTHY
 
 

@@ -90,6 +90,20 @@ def event(text: str) -> Act:
     return lambda connection, now: connection.publish(now, name, data)
 
 
+def list_one(name: str, line: str) -> None:
+    """Show an entry of a list: on one line for other programs, wrapped beside its name for eyes."""
+    if not sys.stdout.isatty():
+        click.echo(f"{name}{visible(line, PROSE)}")
+        return
+    from handshake_probe.report.page import Page  # rich: for terminals
+
+    page = Page(sys.stdout)
+    if page.narrow:
+        page.line(f"{name} {visible(line, PROSE)}", hang=2)
+    else:
+        page.beside(page.text(name), visible(line, PROSE))
+
+
 def show(line: str) -> None:
     """Show a line now, with what came from outside made harmless."""
     sys.stdout.write(visible(line, PROSE) + "\n")

@@ -157,12 +157,12 @@ def command(
             return complaints.expected(error, _HELP)
     if probe is not None and probe.found is not None:
         _show(probe.found, form)
-    _show(measurement, form)
+    unusable = source.damage is not None and not measurement.source.frames
+    if not unusable:
+        _show(measurement, form)
     if source.damage is not None:
         complaints.say(f"error: the capture ended: {source.damage}")
-        if not measurement.source.frames:
-            return ExitCode.UNUSABLE
-    return exit_code_of(measurement.verdict.cause)
+    return ExitCode.UNUSABLE if unusable else exit_code_of(measurement.verdict.cause)
 
 
 def _open(interface: str | None, ports: frozenset[int]) -> LiveSource:
