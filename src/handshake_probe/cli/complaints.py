@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -13,6 +14,7 @@ from handshake_probe.cli.front import PROGRAM
 from handshake_probe.errors import HandshakeProbeError, UnreadableInput
 from handshake_probe.report.safe import PROSE, visible
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DEBUG = "HANDSHAKE_PROBE_DEBUG"
 
 
@@ -45,6 +47,10 @@ def internal(error: Exception, doing: str | None = None) -> ExitCode:
     """A mistake of ours, or a machine that fails us; returns its exit code."""
     if os.environ.get(DEBUG):
         traceback.print_exception(error)
+    if isinstance(error, OSError) and error.errno in _FULL:
+        say(f"error: cannot write: {error.strerror}")
+        _help("free some space, or write elsewhere")
+        return ExitCode.COULD_NOT_RUN
     where = f" while reading {visible(doing)}" if doing else ""
     say(f"error: internal error{where}: {type(error).__name__}: {error}")
     _help(f"please report it, with what {DEBUG}=1 shows")
