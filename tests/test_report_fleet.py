@@ -11,9 +11,12 @@ from handshake_probe.model.measurement import DeviceReport
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Stage
 from handshake_probe.report.page import Page
 from handshake_probe.report.sheet.compose import compose
-from handshake_probe.report.sheet.content import Report
+from handshake_probe.report.sheet.content import Overview, Report
 from handshake_probe.report.sheet.html import html
+from handshake_probe.report.sheet.pictures import overview_picture
+from handshake_probe.report.sheet.shapes import WIDTH, Label
 from handshake_probe.report.sheet.text import text
+from handshake_probe.report.words import SHORT_ENDINGS
 
 NETWORK = Cause.NETWORK_BLOCKED
 REFUSED = {"mechanism": Mechanism.ICMP_PROHIBITED, "confidence": Confidence.PROVEN}
@@ -153,3 +156,14 @@ def test_another_capture_is_told_once_however_many_devices_it_holds() -> None:
         "a capture (home.pcapng): 12 devices: 3 network blocked, 9 healthy; "
         "a capture (home.pcapng): healthy"
     )
+
+
+def test_headings_of_many_endings_are_whole_and_within_the_picture() -> None:
+    endings = tuple(SHORT_ENDINGS.values())
+    drawn = overview_picture("all", Overview(("session",), endings, ((1,) * len(endings),), (), ""))
+    headings = [shape for shape in drawn.shapes if isinstance(shape, Label) and shape.y < 40]
+    assert [heading.text for heading in headings[: len(endings)]] == list(endings)
+    for heading in headings[: len(endings)]:
+        half = len(heading.text) * 6.1
+        right = heading.x if heading.anchor == "end" else heading.x + half / 2
+        assert right <= WIDTH

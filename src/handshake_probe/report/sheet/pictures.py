@@ -16,6 +16,7 @@ from handshake_probe.report.sheet.shapes import (
 
 SIGNS = {Mark.GOOD: "✓", Mark.BAD: "✗", Mark.NEUTRAL: "·"}
 _LEFT, _RIGHT = 12, WIDTH - 12
+_ENDINGS_OF_TWO_LINES = 4  # headings that are wide enough in two lines
 
 
 def ladder_picture(name: str, ladder: Ladder) -> Picture:
@@ -142,11 +143,15 @@ def overview_picture(name: str, overview: Overview) -> Picture:
     most = max((n for row in overview.counts for n in row), default=1)
     shapes: list[Shape] = []
     told = []
+    lines = 2 if len(overview.endings) <= _ENDINGS_OF_TWO_LINES else 3  # of headings, in turn
     for column, ending in enumerate(overview.endings):
-        drop = 12 + 12 * (column % 2)
-        middle = left + width * (column + 0.5)
-        shapes.append(Label(middle, drop, fitted(ending, 2 * width - 4), "faint", "middle"))
-    y = 34.0
+        drop = 12 + 12 * (column % lines)
+        heading = fitted(ending, lines * width - 4)
+        if lines == 3 and column == len(overview.endings) - 1:  # else it leaves the picture
+            shapes.append(Label(WIDTH - 2, drop, heading, "faint", "end"))
+        else:
+            shapes.append(Label(left + width * (column + 0.5), drop, heading, "faint", "middle"))
+    y = 10.0 + 12 * lines
     for stage, row in zip(overview.stages, overview.counts, strict=True):
         shapes.append(Label(2, y + 16, fitted(stage, left - 6)))
         for column, (ending, number) in enumerate(zip(overview.endings, row, strict=True)):
