@@ -31,7 +31,7 @@ def judged(capture: Path, keys: Path, scratch: Path) -> Iterator[tuple[str, Meas
             if belongs(key.name, depth):
                 shutil.copy(key, folder)
         keyring, notes = pipeline.load_keys([str(folder)], [])
-        assert all(".der" in note for note in notes)  # a damaged key slot is none to read
+        assert all(".der" in note or "no key in it" in note for note in notes)  # damaged, or none
         yield depth, pipeline.analyze(str(capture), keyring=keyring)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import msgspec
+
 import documents
 from handshake_probe.diagnose.advice import against
 from handshake_probe.model.measurement import DeviceReport
@@ -16,6 +18,7 @@ from handshake_probe.report.sheet.html import html
 from handshake_probe.report.sheet.pictures import overview_picture
 from handshake_probe.report.sheet.shapes import WIDTH, Label
 from handshake_probe.report.sheet.text import text
+from handshake_probe.report.terminal import write_text
 from handshake_probe.report.words import SHORT_ENDINGS
 
 NETWORK = Cause.NETWORK_BLOCKED
@@ -167,3 +170,17 @@ def test_headings_of_many_endings_are_whole_and_within_the_picture() -> None:
         half = len(heading.text) * 6.1
         right = heading.x if heading.anchor == "end" else heading.x + half / 2
         assert right <= WIDTH
+
+
+def test_a_count_that_memory_limited_is_said_to_be_one() -> None:
+    many = documents.measurement(*devices(20, 1, NETWORK, **REFUSED))
+    found = documents.finding("HP610", "more than are kept", device=None, stream=None)
+    cut = msgspec.structs.replace(many, findings=[found])
+    report = compose([cut], {}, made=1.8e9, by=None)
+    assert report.lead.startswith("At least 20 Particle devices cannot reach")
+    assert report.verdict.facts[0].text == "at least 20 devices: 20 network blocked"
+    for measurement, lines in ((cut, 2), (many, 0)):
+        stream = io.StringIO()
+        write_text(measurement, stream)
+        assert stream.getvalue().count("at least 20 devices") == lines
+        assert ("devices may be missing" in " ".join(stream.getvalue().split())) is bool(lines)

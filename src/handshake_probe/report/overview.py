@@ -32,6 +32,12 @@ _ADDRESS_LIMIT = 45  # characters
 _NAME_LIMIT = 24  # characters, like an id
 
 
+_CUT_SHORT = (
+    "HP610: this capture holds more connections than are kept in memory, so devices may be missing "
+    "here. A filter for some of their addresses, or a shorter time, shows those."
+)
+
+
 class Kind(NamedTuple):
     """What devices have in common that fail alike; all healthy ones are of one kind, or of two."""
 
@@ -74,9 +80,12 @@ def entries(
     return sorted(told, key=rank)
 
 
-def show_overview(page: Page, told: Sequence[Entry]) -> None:
+def show_overview(page: Page, told: Sequence[Entry], *, at_least: bool = False) -> None:
     """How many devices have which verdict, then kind by kind a line for each that fails."""
-    page.line((counts([entry.device for entry in told]), "bold"), hang=2)
+    devices = [entry.device for entry in told]
+    page.line((counts(devices, at_least=at_least), "bold"), hang=2)
+    if at_least:
+        page.line(f"{page.glyphs.warning} {_CUT_SHORT}", indent=2, hang=2)
     for kind, group in groupby(told, key=lambda entry: entry.kind):
         alike = list(group)
         page.blank()
@@ -111,11 +120,22 @@ def left_out(told: Sequence[Entry], shown: int) -> str:
     )
 
 
-def counts(devices: Sequence[DeviceReport]) -> str:
-    """How many devices there are, and how many have which verdict."""
+def counts(devices: Sequence[DeviceReport], *, at_least: bool = False) -> str:
+    """How many devices there are, and how many have which verdict.
+
+    Args:
+        devices: Of one measurement.
+        at_least: The capture held more than were kept.
+    """
     causes = Counter(device.verdict.cause for device in devices)
     told = [f"{causes[cause]} {spaced(cause)}" for cause in SEVERITY_ORDER if cause in causes]
-    return f"{counted(len(devices), 'device')}: {', '.join(told)}"
+    some = "at least " if at_least else ""
+    return f"{some}{counted(len(devices), 'device')}: {', '.join(told)}"
+
+
+def cut_short(findings: Sequence[Finding]) -> bool:
+    """Whether the capture held more connections than were kept: devices may be missing."""
+    return any(each.code == "HP610" and each.device is None for each in findings)
 
 
 def _entry(device: DeviceReport, findings: Sequence[Finding]) -> Entry:

@@ -13,6 +13,7 @@ from handshake_probe.report.findings import findings_of, show_findings
 from handshake_probe.report.overview import (
     FEW,
     counts,
+    cut_short,
     entries,
     left_out,
     show_overview,
@@ -63,7 +64,7 @@ def write_text(
     elif len(devices) > FEW:
         page.blank()
         told = entries(devices, about)
-        show_overview(page, told)
+        show_overview(page, told, at_least=cut_short(about[None]))
         devices = worth_a_block(told)
         missing = left_out(told, len(devices))
     for device in devices:
@@ -82,7 +83,8 @@ def write_text(
         page.step("", missing, indent=0)
     if len(measurement.devices) > 1:
         page.blank()
-        page.line((counts(measurement.devices), "bold"), hang=2)
+        number = counts(measurement.devices, at_least=cut_short(about[None]))
+        page.line((number, "bold"), hang=2)
 
 
 def _chosen(page: Page, devices: Sequence[DeviceReport], only: Sequence[str]) -> list[DeviceReport]:

@@ -62,16 +62,14 @@ def compose(
     return Report(
         matter=matter,
         title=wording.title(verdict),
-        lead=wording.lead(verdict, lead.measurement.devices, len(wishes)),
+        lead=wording.lead(verdict, lead.measurement, len(wishes)),
         made=f"{moment(made)} UTC",
         version=__version__,
         redaction=str(level),
         redaction_name=_COPIES[level],
         redaction_told=REDACTION[level],
         head=_head(cases[0].facts, by if level is Level.IT else None),
-        verdict=wording.told(
-            verdict, stages, (_compared(subjects), *proofs), lead.measurement.devices
-        ),
+        verdict=wording.told(verdict, stages, (_compared(subjects), *proofs), lead.measurement),
         request=" ".join(starmap(request.sentence, wishes)),
         rules=request.all_rules(wishes),
         cases=cases,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from handshake_probe.model.measurement import DeviceReport
+from handshake_probe.model.measurement import Measurement
 from handshake_probe.model.measurement import Verdict as Judged
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism, Stage
-from handshake_probe.report.overview import counts
+from handshake_probe.report.overview import counts, cut_short
 from handshake_probe.report.sheet.content import Fact, Mark, Matter, Verdict
 from handshake_probe.report.words import CAUSES
 
@@ -43,8 +43,9 @@ _MARKS = {
 _WITHOUT_KEYS = (Stage.NONE, Stage.DNS, Stage.TCP_SYN, Stage.TCP_ESTABLISHED, Stage.NONCE_RECEIVED)
 
 
-def lead(verdict: Judged, devices: Sequence[DeviceReport], changes: int) -> str:
+def lead(verdict: Judged, measurement: Measurement, changes: int) -> str:
     """What the page is about, for somebody who never heard of the device."""
+    devices = measurement.devices
     matter = matter_of(verdict)
     if matter is Matter.OPEN and carried(verdict):
         return _NOT_THE_NETWORK
@@ -54,7 +55,10 @@ def lead(verdict: Judged, devices: Sequence[DeviceReport], changes: int) -> str:
     who = "A Particle device cannot reach its"
     if len(devices) > 1 and blocked:
         reach = "cannot reach its" if blocked == 1 else "cannot reach their"
-        who = f"{blocked} of {len(devices)} Particle devices {reach}"
+        number = f"{blocked} of {len(devices)}"
+        if cut_short(measurement.findings):
+            number = f"At least {blocked}"
+        who = f"{number} Particle devices {reach}"
     asked = "one change" if changes == 1 else f"{changes} changes"
     return (
         f"{who} cloud from this network. This page asks for {asked}, shows what was measured, and "
@@ -95,13 +99,14 @@ def told(
     verdict: Judged,
     stages: dict[Stage, str],
     compared: Sequence[str],
-    devices: Sequence[DeviceReport],
+    measurement: Measurement,
 ) -> Verdict:
     """The verdict as the report tells it; of several devices it is that of the gravest."""
     matter = matter_of(verdict)
     facts = [Fact("How sure", sureness(verdict)), Fact("Got as far as", stages[verdict.stage])]
-    if len(devices) > 1:
-        facts.insert(0, Fact("In this capture", counts(devices)))
+    if len(measurement.devices) > 1:
+        number = counts(measurement.devices, at_least=cut_short(measurement.findings))
+        facts.insert(0, Fact("In this capture", number))
     others = [cause for cause in verdict.candidates if cause is not verdict.cause]
     if others:
         label = "Could be" if matter is Matter.OPEN else "Less likely"
