@@ -711,3 +711,24 @@ def test_anything_may_come_in_any_order(packets: list[tuple[Any, ...]]) -> None:
                 elif isinstance(piece, StreamGap):
                     position += piece.length
             assert facts.captured_bytes + facts.missing_bytes == position
+
+
+def test_every_device_of_a_site_keeps_an_attempt() -> None:
+    """What goes is an earlier attempt of a device, not the only one; a flood goes before both."""
+    watch = Watch(bare=5)
+
+    def tries(host: int, port: int, times: int = 2) -> None:
+        syn = segment(True, 7, None, flags=SYN)
+        source = Endpoint(bytes((10, 0, 0, host)), port)
+        for _ in range(times):
+            watch.feed(syn._replace(source=source))
+
+    for port in (1, 2):
+        for host in (1, 2, 3):
+            tries(host, port)
+    tries(4, 9)
+    tries(99, 1, times=1)
+    for port in (3, 4):
+        tries(1, port)
+    left = [(c.facts.device.address[-1], c.facts.device.port) for c in watch.table.connections]
+    assert left == [(2, 2), (3, 2), (4, 9), (1, 3), (1, 4)]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import islice
 from typing import Final, NamedTuple
 
+from handshake_probe.packets.bare import BareConnections
 from handshake_probe.packets.connection import Connection
 from handshake_probe.packets.plain import PlainConnection
 from handshake_probe.packets.units import (
@@ -22,7 +22,6 @@ from handshake_probe.packets.views import ViewIndex, pair_unanswered
 FlowPiece = tuple[Connection, Direction, StreamPiece]
 _UNATTACHED_LIMIT: Final = 1000
 _PER_CONVERSATION: Final = 2  # connections of one pair of endpoints that late segments may reach
-_EVICTION_SEARCH: Final = 64
 _TCP: Final = 6
 _SYN, _RST, _ACK = (int(flag) for flag in (TcpFlags.SYN, TcpFlags.RST, TcpFlags.ACK))
 _Key = tuple[Endpoint, Endpoint]
@@ -35,9 +34,9 @@ class Limits(NamedTuple):
     """Followed at once, some 5 kB each; beyond it the oldest is cut short."""
     closed: int = 2_000
     """Kept for late segments after they were closed; beyond it the one closed first goes."""
-    bare: int = 4_000
-    """Without any payload, as floods and port scans leave them; beyond it the oldest of a single
-    packet is forgotten, or the oldest of all if there is none."""
+    bare: int = 8_000
+    """Without any payload, as floods and port scans leave them; see `BareConnections.least` for
+    which of them is forgotten."""
 
 
 _LIMITS: Final = Limits()
@@ -62,12 +61,12 @@ class FlowTable:
         self._newest: dict[_Key, tuple[Connection, bool, Direction]] = {}
         self._kept: dict[int, Connection] = {}  # by number, oldest first
         self._closed: dict[int, Connection] = {}  # those with payload, by rank
-        self._bare: dict[int, Connection] = {}
+        self._bare = BareConnections()
         self._ended: list[Connection] = []
         self._followed: set[int] = set()  # numbers of those not yet ended
         self._views = ViewIndex()
         self._unattached: list[Icmp] = []
-        self._ordered = True  # _kept and _bare
+        self._ordered = True  # _kept
         self.started = 0
         """Connections seen so far: the number of the next one."""
         self.closings = 0
@@ -107,7 +106,7 @@ class FlowTable:
         self._newest[ends] = connection, True, Direction.DEVICE_TO_CLOUD
         self._newest[ends[1], ends[0]] = connection, False, Direction.CLOUD_TO_DEVICE
         if connection.bare:
-            self._bare[number] = connection
+            self._bare.add(connection)
         if connection.rank:
             self._closed[number] = connection
             ranked = sorted(self._closed.items(), key=lambda item: item[1].rank)
@@ -219,7 +218,8 @@ class FlowTable:
         conversation = self._by_key.setdefault(key, [])
         conversation.append(connection)
         number = connection.facts.number
-        self._kept[number] = self._bare[number] = connection
+        self._kept[number] = connection
+        self._bare.add(connection)
         self._followed.add(number)
         self._newest[cloud, device] = connection, False, Direction.CLOUD_TO_DEVICE
         self._newest[device, cloud] = connection, True, Direction.DEVICE_TO_CLOUD
@@ -231,9 +231,7 @@ class FlowTable:
         """Part with a connection if there is no room for one more."""
         self._order()
         if len(self._bare) >= self._limits.bare:
-            oldest = list(islice(self._bare.values(), _EVICTION_SEARCH))
-            lone = (item for item in oldest if item.facts.first_frame == item.facts.last_frame)
-            self._part(next(lone, oldest[0]), None)
+            self._part(self._bare.least(), None)
             self.evicted += 1
         elif len(self._kept) >= self._limits.connections:
             connection = next(iter(self._kept.values()))
@@ -244,10 +242,7 @@ class FlowTable:
     def _order(self) -> None:
         """Sort by number what was adopted."""
         if not self._ordered:
-            self._kept, self._bare = (
-                dict(sorted(self._kept.items())),
-                dict(sorted(self._bare.items())),
-            )
+            self._kept = dict(sorted(self._kept.items()))
             self._ordered = True
 
     def _sort(self, connection: Connection, pieces: list[FlowPiece]) -> None:
@@ -256,7 +251,7 @@ class FlowTable:
         if number in self._bare:
             if connection.bare:
                 return
-            del self._bare[number]
+            self._bare.discard(number)
         if connection.closed and not connection.rank:
             self.closings += 1
             connection.rank = self.closings
@@ -270,7 +265,7 @@ class FlowTable:
         self._views.forget(connection)
         number = connection.facts.number
         del self._kept[number]
-        self._bare.pop(number, None)
+        self._bare.discard(number)
         self._closed.pop(number, None)
 
     def _end(self, connection: Connection, pieces: list[FlowPiece] | None) -> None:
