@@ -353,8 +353,12 @@ def test_a_log_of_tools_alone_tells_of_no_attempt(tmp_path: Path, capsys: Captur
     assert json.loads(capsys.readouterr().out)["verdict"]["findings"] == ["HP823", "HP840"]
 
 
-def test_text_that_no_device_prints_is_no_log(tmp_path: Path, capsys: Captured) -> None:
-    path = written(tmp_path, "dear diary\n")
+@pytest.mark.parametrize(
+    "text",
+    ["dear diary\n", "Sender IP address: 192.168.1.2\nplatform: linux\nPermission denied\n"],
+)
+def test_text_that_no_device_prints_is_no_log(tmp_path: Path, capsys: Captured, text: str) -> None:
+    path = written(tmp_path, text)
     assert not is_serial_log(path)
     assert main(["analyze", path]) == 2
     assert "not a capture: looks like plain text" in capsys.readouterr().err

@@ -68,7 +68,7 @@ def is_serial_log(path: str) -> bool:
             if _encoding(head) == "utf-8" and describe_content(head) != "plain text":
                 return False
             stream.seek(0)
-            return any(_says(text) for text in _texts(stream.read(_SEARCH)))
+            return any(_is_devices(text) for text in _texts(stream.read(_SEARCH)))
     except (OSError, ValueError):
         return False  # the reader of captures says what is wrong with it
 
@@ -108,6 +108,15 @@ def _says(text: str) -> bool:
     from handshake_probe.protocol.device_log import say, take_apart  # not for captures
 
     return say(take_apart(text)) is not None
+
+
+def _is_devices(text: str) -> bool:
+    """Whether a line is one that a device or its tools print, and nobody else."""
+    from handshake_probe.protocol.device_log import ANYBODYS, say, take_apart
+
+    line = take_apart(text)
+    told = say(line)
+    return told is not None and (told[0] not in ANYBODYS or line.uptime is not None)
 
 
 def _encoding(head: bytes) -> str:

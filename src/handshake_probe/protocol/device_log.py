@@ -122,6 +122,8 @@ _TEXTS: tuple[tuple[str, Said], ...] = (
     (r"read server address = type:255", Said.ADDRESS_DEFAULTED),
     (r"panic, ", Said.PANIC),
 )
+# What other programs print too: it makes no text a device's log.
+ANYBODYS = frozenset({Said.ADDRESS, Said.VERSION, Said.PLATFORM, Said.TOOL_REFUSED})
 _PATTERNS = tuple((re.compile(text, re.IGNORECASE), said) for text, said in _TEXTS)
 _LINE_LIMIT = 2000  # characters looked at
 

@@ -22,7 +22,7 @@ from handshake_probe.model.measurement import Blocker
 from handshake_probe.model.probed import Connect, IcmpAnswer, TcpProbed
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism
 
-HOTSPOT = "The same probe from another network (a phone hotspot): `handshake-probe probe`."
+HOTSPOT = "The same probe, with the same arguments, from another network (a phone hotspot)."
 _UNKNOWN_ORIGIN = ResetOrigin(Origin.UNKNOWN)
 
 
