@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handshake_probe.diagnose.catalogue.entry import INFO, WARNING, entry
+from handshake_probe.diagnose.unseen import UNFILTERED
 
 LONGER = ("Capture again for at least 60 seconds, and press the device's reset button meanwhile.",)
 
@@ -146,7 +147,7 @@ ENTRIES = (
         "are missing. A filter on payload, flags or lengths leaves them out.",
         "No acknowledgment and no repeat of a side's last bytes for 5 seconds.",
         "The sender was switched off in that moment.",
-        "Save all frames of the connection, those without payload included.",
+        UNFILTERED,
     ),
     entry(
         "HP611",
