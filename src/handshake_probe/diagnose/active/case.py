@@ -56,6 +56,12 @@ class Address:
         return tuple(a for a in self.connected if a.first is not None and a.first.is_nonce)
 
     @property
+    def round_trip(self) -> float | None:
+        """Seconds, the shortest of several: one alone may have waited on the air or in a queue."""
+        trips = [a.rtt for a in (*self.attempts, *self.controls) if a.rtt is not None]
+        return min(trips) if len(trips) > 1 else None
+
+    @property
     def alive(self) -> TcpProbed | None:
         """A control that shows that this host's packets come back: connected or refused."""
         answers = (Connect.CONNECTED, Connect.REFUSED)

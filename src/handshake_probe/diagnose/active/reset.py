@@ -14,6 +14,7 @@ from handshake_probe.diagnose.resets import Origin
 from handshake_probe.model.probed import Delivery, TcpProbed
 from handshake_probe.model.vocabulary import Cause, Confidence, Mechanism
 
+_NOISE = 0.005  # seconds
 WITH_PACKETS = "The same probe with `--capture probe.pcap`: its packets tell who made the reset."
 
 
@@ -49,11 +50,11 @@ def judge_reset(
     boxed = _reset_on_the_way(case, address, attempt, mechanism)
     if boxed is not None:
         return boxed
-    early = _before_round_trip(attempt)
+    early = _before_round_trip(address, attempt)
     if origin.origin is Origin.BOX or early:
         reasons = "; ".join(origin.reasons) or (
             f"it came {1000 * (attempt.ended_after or 0.0):.0f} ms after our data, "
-            f"and a round trip takes {1000 * (attempt.rtt or 0.0):.0f} ms"
+            f"and no round trip is shorter than {1000 * (address.round_trip or 0.0):.0f} ms"
         )
         return caused(
             Cause.NETWORK_BLOCKED,
@@ -87,12 +88,13 @@ def _packets(case: ProbeCase, attempt: TcpProbed) -> tuple[str, ...]:
     return (seen.id,) if seen else ()
 
 
-def _before_round_trip(attempt: TcpProbed) -> bool:
+def _before_round_trip(address: Address, attempt: TcpProbed) -> bool:
     """Sooner than an answer of the cloud can be; noise is as large as trips under 5 ms."""
+    trip = address.round_trip
     return (
-        attempt.rtt is not None
+        trip is not None
         and attempt.sent is not None
         and attempt.ended_after is not None
-        and attempt.rtt >= 0.005
-        and attempt.ended_after < attempt.rtt / 2
+        and trip >= _NOISE
+        and attempt.ended_after < trip / 2
     )
