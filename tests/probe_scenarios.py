@@ -57,7 +57,10 @@ EXPECTED: dict[str, Expected] = {
     "ipv6-identity-dropped": Expected(NETWORK, "identity_sent", "identity_dropped"),
     "ipv6-portal-redirects": Expected(NETWORK, "tcp_established", "foreign_nonce"),
     "ipv6-rejected-by-icmp": Expected(NETWORK, "tcp_syn", "icmp_prohibited"),
-    "ipv6-resets-injected": Expected(NETWORK, "identity_sent", "reset_after_identity"),
+    # As in `resets-injected`.
+    "ipv6-resets-injected": Expected(
+        NETWORK, "identity_sent", "reset_after_identity", also=(UNDECIDED,)
+    ),
     "laptop-behind-vpn": Expected(UNDECIDED, "identity_sent", "other_path"),
     "laptop-in-guest-network": Expected(UNDECIDED, "tcp_syn", "other_path", arguments=DEVICE),
     "nonce-dropped": Expected(UNDECIDED, "tcp_established", "no_nonce"),
