@@ -149,6 +149,13 @@ def test_devices_that_are_not_in_both_prove_nothing() -> None:
     assert "no device of A is shown to be in B" in found.proof
 
 
+def test_devices_behind_one_address_are_not_taken_for_each_other() -> None:
+    behind: dict[str, str | None] = {"device_id": None, "mac": None, "address": "203.0.113.5"}
+    one = msgspec.structs.replace(fleet(H, B), devices=with_names(fleet(H, B), **behind))
+    other = msgspec.structs.replace(fleet(B, H), devices=with_names(fleet(B, H), **behind))
+    assert compare(one, other).cause is None
+
+
 def with_names(measurement: Measurement, **names: str | None) -> list[DeviceReport]:
     return [msgspec.structs.replace(device, **names) for device in measurement.devices]
 

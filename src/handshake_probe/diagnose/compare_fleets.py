@@ -126,4 +126,6 @@ def _by_name(measurement: Measurement) -> dict[str, DeviceReport]:
 
 
 def _by_address(measurement: Measurement) -> dict[str, DeviceReport]:
-    return {device.address: device for device in measurement.devices if device.address}
+    """Devices by address; one of several, as behind a NAT, names none of them."""
+    there = Counter(device.address for device in measurement.devices)
+    return {d.address: d for d in measurement.devices if d.address and there[d.address] == 1}
